@@ -1,0 +1,61 @@
+// file.h -- the file layer: everything heed reads or writes on disk goes through it. A seam: tests fail the n-th call.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/expected.h"
+
+namespace heed {
+
+/// A file mapped read-only for its whole life. Move-only.
+class MappedFile {
+ public:
+  MappedFile() = default;
+  MappedFile(const std::byte* data, std::size_t size) noexcept : data_(data), size_(size) {}
+  MappedFile(MappedFile&& o) noexcept { swap(o); }
+  MappedFile& operator=(MappedFile&& o) noexcept { swap(o); return *this; }
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  ~MappedFile();
+  std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
+  /// Tells the kernel that these pages are not needed again soon (they leave this process' memory).
+  void drop_pages(std::span<const std::byte> part) const noexcept;
+
+ private:
+  void swap(MappedFile& o) noexcept { std::swap(data_, o.data_); std::swap(size_, o.size_); }
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+/// A file being written. Nothing is durable before sync() succeeds.
+class OutputFile {
+ public:
+  virtual ~OutputFile() = default;
+  virtual Expected<void> write(std::span<const std::byte> bytes) = 0;
+  virtual Expected<void> sync() = 0;
+};
+
+enum class WriteMode : unsigned char { truncate, append };
+
+class FileLayer {
+ public:
+  virtual ~FileLayer() = default;
+  virtual Expected<MappedFile> map(const std::string& path) = 0;
+  virtual Expected<std::vector<std::byte>> read(const std::string& path, std::size_t max_bytes) = 0;
+  virtual Expected<std::unique_ptr<OutputFile>> create(const std::string& path, WriteMode mode) = 0;
+  virtual Expected<void> rename(const std::string& from, const std::string& to) = 0;
+  virtual Expected<void> remove(const std::string& path) = 0;
+  virtual Expected<void> make_directories(const std::string& path) = 0;
+  virtual Expected<std::vector<std::string>> list(const std::string& directory) = 0;  // names, sorted
+  virtual Expected<std::int64_t> size(const std::string& path) = 0;                   // bytes
+  virtual Expected<std::int64_t> free_bytes(const std::string& path) = 0;             // on its file system
+};
+
+/// The operating system's files. Lives as long as the program.
+FileLayer& system_files() noexcept;
+
+}  // namespace heed

@@ -1,0 +1,89 @@
+// engine.h -- requests in, tokens out. One thread drives the model; callers submit from any thread.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/clock.h"
+#include "core/expected.h"
+#include "decode/sampler.h"
+#include "engine/language_model.h"
+
+namespace heed {
+
+struct GenerationRequest {
+  std::vector<std::int32_t> prompt;         // at least one token
+  std::int32_t max_tokens = -1;             // -1: until the context is full
+  SamplingParams sampling;
+  std::vector<std::string> stop;            // matched on text across token borders; not part of the output
+  bool ignore_end = false;                  // keep going after end tokens (benchmarks)
+  bool prompt_logprobs = false;             // `echo` with logprobs
+  std::string tenant;                       // fairness and cache isolation key
+  std::int64_t deadline_ms = 0;             // 0: none; from submission
+  std::int32_t priority = 0;                // higher first within a tenant's share
+};
+
+enum class FinishReason : std::uint8_t { stop, length, cancelled, deadline, error };
+
+/// One step of an answer: always whole characters; may be empty text while a stop string or character is undecided.
+struct Delta {
+  std::string text;
+  std::vector<SampledToken> tokens;         // tokens whose text this delta completes, with logprobs when asked for
+};
+
+struct Usage {
+  std::int32_t prompt_tokens = 0, completion_tokens = 0, cached_tokens = 0;
+  double queue_ms = 0, prefill_ms = 0, decode_ms = 0;
+};
+
+/// Called on the engine's thread, in order: on_prefill* on_delta* on_finish exactly once. Must not block.
+class GenerationSink {
+ public:
+  virtual ~GenerationSink() = default;
+  virtual void on_prefill(std::int32_t done, std::int32_t total) { (void)done, (void)total; }
+  virtual void on_prompt_logprobs(const std::vector<SampledToken>& tokens) { (void)tokens; }
+  virtual void on_delta(const Delta& delta) = 0;
+  virtual void on_finish(FinishReason reason, const Usage& usage, const Error* error) = 0;
+};
+
+struct EngineOptions {
+  std::int32_t max_running = 8;             // sequences in one step
+  std::int32_t max_queued = 256;            // beyond: `busy`
+  std::int32_t prefill_chunk = 512;         // prompt tokens per step, over all sequences
+  std::int32_t kept_states = 4;             // finished conversations whose keys and values stay for prefix reuse
+  const Clock* clock = &system_clock();
+};
+
+struct EngineStats {
+  std::int64_t running = 0, queued = 0, finished = 0, cancelled = 0, failed = 0;
+  std::int64_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0, steps = 0;
+};
+
+using RequestId = std::uint64_t;
+
+class Engine {
+ public:
+  /// Starts the thread. The model must outlive the engine.
+  Engine(LanguageModel& model, EngineOptions options = {});
+  ~Engine();                                // cancels what runs, joins
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  /// Checks the request (empty prompt, over-long: too_long with both numbers, sampling) and queues it. `busy` when full.
+  Expected<RequestId> submit(GenerationRequest request, std::shared_ptr<GenerationSink> sink);
+  /// Takes effect at the next step; on_finish(cancelled) follows. Unknown ids are ignored.
+  void cancel(RequestId id);
+  /// No new requests (busy); returns when running ones are done or `timeout_ms` passed (then they are cancelled).
+  void drain(std::int64_t timeout_ms);
+
+  EngineStats stats() const;
+  LanguageModel& model() noexcept;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace heed

@@ -1,0 +1,47 @@
+// language_model.h -- what the engine needs of a model. Two implementations: the real one (model room) and a tiny fake
+// for tests of scheduling, cancellation and serving.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/expected.h"
+#include "text/tokenizer.h"
+
+namespace heed {
+
+/// One sequence's keys and values, owned by the model's cache.
+class ModelState {
+ public:
+  virtual ~ModelState() = default;
+  virtual std::int32_t length() const noexcept = 0;              // tokens stored
+  virtual void truncate(std::int32_t tokens) noexcept = 0;
+  virtual std::unique_ptr<ModelState> fork() const = 0;          // shares what it can
+};
+
+/// One sequence's share of a step.
+struct StepItem {
+  ModelState* state = nullptr;
+  std::span<const std::int32_t> tokens;   // go to positions state->length() ..
+  std::span<float> logits;                // [vocab] of the last token, or [tokens.size() * vocab] of all, or empty
+};
+
+class LanguageModel {
+ public:
+  virtual ~LanguageModel() = default;
+  virtual const Tokenizer& tokenizer() const noexcept = 0;
+  virtual std::int32_t vocab_size() const noexcept = 0;
+  virtual std::int32_t context_length() const noexcept = 0;     // tokens one sequence may hold
+  virtual std::int32_t max_step_tokens() const noexcept = 0;    // over all items of one step
+  virtual const std::string& chat_template() const noexcept = 0;  // Jinja source, empty for base models
+  virtual std::string description() const = 0;                  // "qwen2 0.5B Q4_K_M, ..." for logs and pages
+  virtual std::unique_ptr<ModelState> new_state() = 0;
+  /// Memory check ahead of a step: can `state` grow by `tokens`? `busy` when not now.
+  virtual Expected<void> reserve(ModelState& state, std::int32_t tokens) = 0;
+  /// One forward pass over a ragged batch. Items were reserved. On error no state advanced.
+  virtual Expected<void> step(std::span<StepItem> items) = 0;
+};
+
+}  // namespace heed

@@ -1,0 +1,32 @@
+// loaded_model.h -- a model file made ready to answer: weights, cache, tokenizer, template, engine.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "engine/engine.h"
+#include "text/chat_template.h"
+
+namespace heed {
+
+struct LoadOptions {
+  std::int32_t threads = 0;             // 0: as many as this process may use
+  std::int32_t context = 0;             // tokens per sequence; 0: min(model's, 32768)
+  std::int64_t kv_bytes = 0;            // page pool; 0: room for two full contexts, at most a quarter of free memory
+  std::string kv_dtype = "bf16";        // bf16 or f32
+  std::string cpu;                      // kernel table by name; empty: best
+  EngineOptions engine;
+};
+
+/// Everything one model needs, in one object. Not movable; use the pointer.
+class LoadedModel {
+ public:
+  static Expected<std::unique_ptr<LoadedModel>> load(const std::string& name, const std::string& path, LoadOptions options);
+  virtual ~LoadedModel() = default;
+  virtual const std::string& name() const noexcept = 0;
+  virtual LanguageModel& model() noexcept = 0;
+  virtual Engine& engine() noexcept = 0;
+  virtual const ChatTemplate* chat() const noexcept = 0;   // nullptr for base models
+  virtual std::size_t weight_bytes() const noexcept = 0;
+};
+
+}  // namespace heed

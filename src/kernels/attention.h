@@ -1,0 +1,95 @@
+// attention.h -- one call for every attention in the engine.
+//
+// What an attention computes is data: which keys a query sees (Mask), what a pair is worth (Score), where the keys
+// live (KvView). The kernel takes each branch once per tile, never per element.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "core/dtype.h"
+#include "core/expected.h"
+#include "kernels/exec.h"
+
+namespace heed {
+
+inline constexpr std::int32_t kPageTokens = 64;
+
+/// Visible key blocks per query block (CSR): block-sparse, BigBird, hierarchical, tree.
+struct BlockList {
+  std::int32_t block = kPageTokens;            // tokens; a multiple of kPageTokens or a divisor of it
+  std::span<const std::int32_t> row_start;     // [query blocks + 1]; query block = position / block
+  std::span<const std::int32_t> key_block;     // ascending within a row
+};
+
+/// Which keys a query at position p sees. All conditions are intersected.
+struct Mask {
+  bool causal = false;
+  std::int32_t window = 0;             // > 0: only the last `window` keys, p itself included
+  std::int32_t sink = 0;               // with window: the first `sink` keys stay visible
+  std::int32_t prefix = 0;             // with causal: keys < prefix are visible to everyone
+  const BlockList* blocks = nullptr;
+};
+
+/// What a pair is worth: softcap(scale * q.k + bias).
+struct Score {
+  float scale = 1.0f;
+  float softcap = 0.0f;                      // > 0: cap * tanh(s / cap)
+  std::span<const float> alibi_slope;        // [heads]: += slope * (key position - query position)
+  std::span<const float> by_distance;        // [heads, 2*reach+1]: += bias[clamp(key - query, -reach, reach)]
+  std::int32_t reach = 0;
+  std::span<const float> sink_logit;         // [heads]: one extra logit that owns no value
+};
+
+struct AttentionSpec {  // immutable, one per layer
+  std::int32_t heads = 1, kv_heads = 1;
+  Mask mask;
+  Score score;
+};
+
+/// Keys and values of ONE sequence and layer in packed pages of 64 tokens. Page p of the sequence lives at
+/// base + pages[p] * page_stride. Inside it, per KV head h:
+///   K at k_offset + h * kPageTokens*k_dim*size: bf16 [k_dim/2][64][2], f32 [k_dim][64]
+///   V at v_offset + h * kPageTokens*v_dim*size: bf16 [32][v_dim][2] (token pairs), f32 [64][v_dim]
+/// Dims are multiples of 16. Unwritten tokens of the last page hold zeros or old finite numbers.
+struct KvView {
+  std::byte* base = nullptr;
+  std::int64_t page_stride = 0, k_offset = 0, v_offset = 0;  // bytes
+  std::span<const std::int32_t> pages;
+  DType dtype = DType::bf16;                 // bf16 or f32
+  std::int32_t length = 0;                   // visible tokens: keys at positions 0 .. length-1
+  std::int32_t kv_heads = 1, k_dim = 0, v_dim = 0;
+};
+
+/// Optional: read the probabilities of a few heads.
+struct Tap {
+  std::span<const std::int32_t> heads;
+  float* probs = nullptr;  // [heads.size(), q_len, kv.length]
+};
+
+struct AttentionJob {  // one sequence of a ragged batch
+  const float* q = nullptr;        // [q_len, heads, k_dim], rows q_stride floats apart
+  std::int64_t q_stride = 0;
+  float* out = nullptr;            // [q_len, heads, v_dim], rows out_stride floats apart
+  std::int64_t out_stride = 0;
+  std::int32_t q_len = 0;
+  std::int32_t first_pos = 0;      // position of q[0]
+  KvView kv;
+  float* lse = nullptr;            // optional [q_len, heads]: log-sum-exp of the scores (natural log)
+  const Tap* tap = nullptr;
+};
+
+/// Exact softmax attention. A row's bits depend only on its own q, keys and mask: not on q_len, batch or threads
+/// (keys are reduced page by page inside fixed spans of pages, spans merged in order).
+Expected<void> attention(const AttentionSpec& spec, std::span<const AttentionJob> jobs, Exec& exec);
+
+/// Writes k [n, kv_heads, k_dim] and v [n, kv_heads, v_dim] (row strides in floats) at positions first .. first+n-1 of
+/// the view's pages. Rounds to the view's dtype (nearest even).
+void append_kv(const KvView& kv, std::int32_t first, std::int32_t n, const float* k, std::int64_t k_stride,
+               const float* v, std::int64_t v_stride, Exec& exec);
+
+/// Joins partial attentions over disjoint keys: o1, lse1 <- merge(o1, lse1, o2, lse2); o [rows, dim], lse [rows].
+void merge_attention(float* o1, float* lse1, const float* o2, const float* lse2, std::int64_t rows, std::int64_t dim,
+                     Exec& exec);
+
+}  // namespace heed

@@ -1,0 +1,67 @@
+// matmul.h -- activations times packed weights: out[r, n] = sum_k x[r, k] * w[n, k] (+ bias, + what was there).
+//
+// Weights are packed once at load ("W32": units of 16 output columns x 32 k that keep the file's bits). Activations
+// are quantized once per norm output to int8 blocks of 32 and shared by every matrix that reads them. Integer dots are
+// exact; float sums run in k order, so a row's result depends on nothing but that row: not on the batch, the tile or
+// the threads.
+#pragma once
+#include <cstdint>
+#include <span>
+
+#include "core/expected.h"
+#include "core/tensor.h"
+#include "kernels/exec.h"
+
+namespace heed {
+
+/// Weights of one linear layer in packed form. Owns its memory. Move-only.
+class PackedMatrix {
+ public:
+  /// Packs w [n, k] (row n = output column n; any DType of the catalogue's files, f32, f16 or bf16); k must be a multiple of 32 for block types.
+  /// Runs on the pool. Errors: unsupported dtype, shape, memory.
+  static Expected<PackedMatrix> pack(const Tensor& w, Exec& exec, Allocator& allocator = system_allocator());
+
+  std::int64_t n() const noexcept { return n_; }
+  std::int64_t k() const noexcept { return k_; }
+  DType source() const noexcept { return source_; }
+  bool is_float() const noexcept { return is_float_; }  // f32, f16, bf16: multiplies float activations
+  const std::byte* data() const noexcept { return data_.data(); }
+  std::size_t bytes() const noexcept { return data_.size(); }
+  explicit operator bool() const noexcept { return n_ > 0; }
+
+ private:
+  Buffer data_;
+  std::int64_t n_ = 0, k_ = 0;
+  DType source_ = DType::f32;
+  bool is_float_ = false;
+};
+
+/// int8 activations in blocks of 32: value = scale * q.
+struct QuantizedRows {
+  const std::int8_t* q = nullptr;         // [rows, k], |q| <= 127
+  const float* scale = nullptr;           // [rows, k/32]
+  const std::int32_t* sum = nullptr;      // [rows, k/16], sum of q over 16 values
+};
+
+/// One matrix' left operand, in both forms: `f32` always, `q8` when some matrix needs it.
+struct Activations {
+  const float* f32 = nullptr;  // [rows, k]
+  QuantizedRows q8;
+  std::int64_t rows = 0, k = 0;
+};
+
+/// Quantizes x [rows, k] into the arena. Block scale = max|x| / 127, round to nearest even. k multiple of 32.
+Expected<Activations> quantize_activations(const float* x, std::int64_t rows, std::int64_t k, Exec& exec);
+
+struct MatmulJob {
+  const PackedMatrix* w = nullptr;
+  const float* bias = nullptr;      // [n] or none
+  float* out = nullptr;             // [rows, n] with stride
+  std::int64_t out_stride = 0;      // floats between rows of out
+  bool accumulate = false;          // out += result (residual) instead of out =
+};
+
+/// All jobs share the left operand and run in one parallel region.
+Expected<void> matmul(const Activations& x, std::span<const MatmulJob> jobs, Exec& exec);
+
+}  // namespace heed
