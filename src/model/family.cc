@@ -1,0 +1,92 @@
+// family.cc -- the rows, and what llama-like files share.
+#include "model/family.h"
+
+#include <array>
+#include <cmath>
+
+#include "model/families/families.h"
+
+namespace heed {
+namespace {
+
+constexpr std::array<Family, 3> kFamilies = {{
+    {"llama", read_llama},
+    {"qwen2", read_qwen2},
+    {"gemma3", read_gemma3},
+}};
+
+// Only linear position scaling is expressed by RopeSpec::scale; other kinds must not be ignored in silence.
+Expected<float> read_rope_scale(const Metadata& m, const std::string& prefix) {
+  HEED_ASSIGN(const std::string kind, m.text(prefix + "rope.scaling.type", "none"));
+  if (kind == "none") return 1.0f;
+  if (kind != "linear")
+    return fail(Code::unsupported, "model: rope scaling \"" + kind + "\" is not supported",
+                prefix + "rope.scaling.type");
+  HEED_ASSIGN(const double factor, m.real(prefix + "rope.scaling.factor", 1.0));
+  if (!(factor > 0))
+    return fail(Code::malformed, "model: rope scaling factor must be positive", prefix + "rope.scaling.factor");
+  return static_cast<float>(1.0 / factor);
+}
+
+Expected<std::int32_t> read_vocab(const Metadata& m, const std::string& prefix) {
+  if (const auto* tokens = m.strings("tokenizer.ggml.tokens")) return static_cast<std::int32_t>(tokens->size());
+  HEED_ASSIGN(const std::int64_t n, m.need_integer(prefix + "vocab_size", 1, 1 << 22));
+  return static_cast<std::int32_t>(n);
+}
+
+}  // namespace
+
+std::span<const Family> families() noexcept { return kFamilies; }
+
+Expected<ModelSpec> read_spec(const Metadata& metadata) {
+  HEED_ASSIGN(const std::string name, metadata.need_text("general.architecture"));
+  std::string known;
+  for (const Family& family : kFamilies) {
+    if (family.name == name) {
+      HEED_ASSIGN(ModelSpec spec, family.read(metadata));
+      HEED_TRY(check(spec));
+      return spec;
+    }
+    known += (known.empty() ? "" : ", ") + std::string(family.name);
+  }
+  return fail(Code::unsupported, "model: architecture \"" + name + "\" is not supported; heed knows " + known,
+              "general.architecture");
+}
+
+Expected<ModelSpec> read_llama_like(const Metadata& m, std::string_view family) {
+  const std::string p = std::string(family) + ".";
+  ModelSpec s{.family = std::string(family)};
+  constexpr std::int64_t kMax = 1 << 24;
+  HEED_ASSIGN(const std::int64_t dim, m.need_integer(p + "embedding_length", 1, kMax));
+  HEED_ASSIGN(const std::int64_t layers, m.need_integer(p + "block_count", 1, 1024));
+  HEED_ASSIGN(const std::int64_t ffn_dim, m.need_integer(p + "feed_forward_length", 1, kMax));
+  HEED_ASSIGN(const std::int64_t heads, m.need_integer(p + "attention.head_count", 1, 1024));
+  HEED_ASSIGN(const std::int64_t kv_heads, m.integer(p + "attention.head_count_kv", heads, 1, 1024));
+  HEED_ASSIGN(const std::int64_t head_dim, m.integer(p + "attention.key_length", dim / heads, 1, 4096));
+  HEED_ASSIGN(const std::int64_t v_dim, m.integer(p + "attention.value_length", head_dim, 1, 4096));
+  if (v_dim != head_dim)
+    return fail(Code::unsupported,
+                "model: value_length " + std::to_string(v_dim) + " differs from key_length " + std::to_string(head_dim),
+                p + "attention.value_length");
+  HEED_ASSIGN(const std::int64_t rope_dims, m.integer(p + "rope.dimension_count", head_dim, 0, 4096));
+  HEED_ASSIGN(const std::int64_t context, m.integer(p + "context_length", 4096, 1, 1 << 30));
+  HEED_ASSIGN(const double eps, m.real(p + "attention.layer_norm_rms_epsilon", 1e-5));
+  HEED_ASSIGN(const double base, m.real(p + "rope.freq_base", 10000.0));
+  HEED_ASSIGN(const float rope_scale, read_rope_scale(m, p));
+  HEED_ASSIGN(s.vocab, read_vocab(m, p));
+  s.dim = static_cast<std::int32_t>(dim);
+  s.context = static_cast<std::int32_t>(context);
+  s.norm_eps = static_cast<float>(eps);
+  BlockSpec b;
+  b.attention = {.heads = static_cast<std::int32_t>(heads),
+                 .kv_heads = static_cast<std::int32_t>(kv_heads),
+                 .mask = {.causal = true},
+                 .score = {.scale = 1.0f / std::sqrt(static_cast<float>(head_dim))}};
+  b.rope = {.dims = static_cast<std::int32_t>(rope_dims), .base = static_cast<float>(base), .scale = rope_scale};
+  b.head_dim = static_cast<std::int32_t>(head_dim);
+  b.ffn_dim = static_cast<std::int32_t>(ffn_dim);
+  s.blocks.assign(static_cast<std::size_t>(layers), b);
+  return s;
+}
+
+}  // namespace heed

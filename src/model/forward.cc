@@ -1,0 +1,240 @@
+// forward.cc -- embed, blocks, head. Reads like the paper; every branch is a field of the spec.
+#include "model/forward.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace heed {
+namespace {
+
+constexpr const char* kArenaFull = "forward: the step's arena is full";
+
+// One step's rows, shared by all blocks. Buffers live in the arena until the step ends.
+struct Step {
+  const ModelSpec& spec;
+  std::span<ForwardItem> items;
+  Exec& exec;
+  std::int64_t rows = 0;
+  float* x = nullptr;                 // [rows, dim], the residual stream
+  std::int32_t* positions = nullptr;  // [rows]
+  float* qkv = nullptr;               // [rows, max over blocks of (heads + 2 kv_heads) * head_dim]
+  float* attended = nullptr;          // [rows, max heads * head_dim]
+  float* gate_up = nullptr;           // [rows, 2 * max ffn_dim]
+  float* branch = nullptr;            // [rows, dim], a half's output before its post-norm (sandwich)
+  AttentionJob* jobs = nullptr;       // [items]
+};
+
+struct Widths {
+  std::int64_t qkv = 0, heads = 0, ffn = 0;
+};
+
+Widths widths(const ModelSpec& spec) {
+  Widths w;
+  for (const BlockSpec& b : spec.blocks) {
+    const std::int64_t head = b.head_dim, heads = b.attention.heads, kv_heads = b.attention.kv_heads;
+    w.qkv = std::max(w.qkv, head * (heads + 2 * kv_heads));
+    w.heads = std::max(w.heads, head * heads);
+    w.ffn = std::max<std::int64_t>(w.ffn, b.ffn_dim);
+  }
+  return w;
+}
+
+const float* bias_of(const Linear& l) { return l.bias.empty() ? nullptr : l.bias.data(); }
+
+Expected<void> begin(Step& s) {
+  for (const ForwardItem& item : s.items) {
+    s.rows += static_cast<std::int64_t>(item.tokens.size());
+    for (const std::int32_t token : item.tokens)
+      if (token < 0 || token >= s.spec.vocab)
+        return fail(Code::invalid_argument, "forward: token " + std::to_string(token) +
+                                                " is outside the vocabulary of " + std::to_string(s.spec.vocab));
+  }
+  const Widths w = widths(s.spec);
+  const auto rows = static_cast<std::size_t>(s.rows);
+  const auto floats = [&](std::int64_t per_row) {
+    return s.exec.arena.allocate_array<float>(rows * static_cast<std::size_t>(per_row));
+  };
+  s.x = floats(s.spec.dim);
+  s.qkv = floats(w.qkv);
+  s.attended = floats(w.heads);
+  s.gate_up = floats(2 * w.ffn);
+  s.branch = floats(s.spec.dim);
+  s.positions = s.exec.arena.allocate_array<std::int32_t>(rows);
+  s.jobs = s.exec.arena.allocate_array<AttentionJob>(s.items.size());
+  if (!s.x || !s.qkv || !s.attended || !s.gate_up || !s.branch || !s.positions || !s.jobs)
+    return fail(Code::out_of_memory, kArenaFull);
+  return {};
+}
+
+void embed(Step& s, const Tensor& table) {
+  std::int64_t row = 0;
+  for (const ForwardItem& item : s.items) {
+    embed_rows(table, item.tokens, s.spec.embed_scale, s.x + row * s.spec.dim, s.exec);
+    for (std::size_t i = 0; i < item.tokens.size(); ++i)
+      s.positions[row + static_cast<std::int64_t>(i)] = item.cache->length() + static_cast<std::int32_t>(i);
+    row += static_cast<std::int64_t>(item.tokens.size());
+  }
+}
+
+// y += or = norm(branch): how a half's result joins the residual stream.
+Expected<void> join(Step& s, const Activations& input, const Linear& w, const Vector& post_norm) {
+  const std::int64_t dim = s.spec.dim;
+  if (s.spec.norm_place == NormPlace::pre) {
+    const MatmulJob job{.w = &w.w, .bias = bias_of(w), .out = s.x, .out_stride = dim, .accumulate = true};
+    return matmul(input, {&job, 1}, s.exec);
+  }
+  const MatmulJob job{.w = &w.w, .bias = bias_of(w), .out = s.branch, .out_stride = dim};
+  HEED_TRY(matmul(input, {&job, 1}, s.exec));
+  rms_norm(s.branch, dim, post_norm.data(), s.spec.norm_eps, s.rows, dim, s.branch, dim, s.exec);
+  add(s.x, s.branch, s.rows * dim, s.exec);
+  return {};
+}
+
+// The heads of every row are normed on their own: rows * heads rows of head_dim.
+void norm_heads(Step& s, float* heads, std::int64_t stride, std::int32_t count, std::int32_t head_dim,
+                const Vector& weight) {
+  for (std::int64_t r = 0; r < s.rows; ++r) {
+    float* row = heads + r * stride;
+    rms_norm(row, head_dim, weight.data(), s.spec.norm_eps, count, head_dim, row, head_dim, s.exec);
+  }
+}
+
+Expected<void> attend(Step& s, const BlockSpec& b, std::int32_t layer, const float* q, const float* k, const float* v,
+                      std::int64_t stride) {
+  const std::int64_t out_stride = static_cast<std::int64_t>(b.attention.heads) * b.head_dim;
+  std::int64_t row = 0;
+  for (std::size_t i = 0; i < s.items.size(); ++i) {
+    const ForwardItem& item = s.items[i];
+    const auto n = static_cast<std::int32_t>(item.tokens.size());
+    const std::int32_t first = item.cache->length();
+    const KvView view = item.cache->pool().view(layer, item.cache->pages(), first + n);
+    append_kv(view, first, n, k + row * stride, stride, v + row * stride, stride, s.exec);
+    s.jobs[i] = AttentionJob{.q = q + row * stride,
+                             .q_stride = stride,
+                             .out = s.attended + row * out_stride,
+                             .out_stride = out_stride,
+                             .q_len = n,
+                             .first_pos = first,
+                             .kv = view};
+    row += n;
+  }
+  return attention(b.attention, {s.jobs, s.items.size()}, s.exec);
+}
+
+Expected<void> attention_half(Step& s, const BlockSpec& b, const BlockWeights& w, std::int32_t layer) {
+  const std::int64_t head = b.head_dim, q_dim = head * b.attention.heads, kv_dim = head * b.attention.kv_heads;
+  const std::int64_t stride = q_dim + 2 * kv_dim;
+  float* q = s.qkv;
+  float* k = q + q_dim;
+  float* v = k + kv_dim;
+  HEED_ASSIGN(const Activations input,
+              rms_norm_quantized(s.x, w.attn_norm.data(), s.spec.norm_eps, s.rows, s.spec.dim, s.exec));
+  const MatmulJob jobs[] = {{.w = &w.q.w, .bias = bias_of(w.q), .out = q, .out_stride = stride},
+                            {.w = &w.k.w, .bias = bias_of(w.k), .out = k, .out_stride = stride},
+                            {.w = &w.v.w, .bias = bias_of(w.v), .out = v, .out_stride = stride}};
+  HEED_TRY(matmul(input, jobs, s.exec));
+  if (b.has_qk_norm) {
+    norm_heads(s, q, stride, b.attention.heads, b.head_dim, w.q_norm);
+    norm_heads(s, k, stride, b.attention.kv_heads, b.head_dim, w.k_norm);
+  }
+  // q and k stand side by side and turn by the same angles: one call rotates both.
+  rope(b.rope, q, stride, s.rows, b.attention.heads + b.attention.kv_heads, b.head_dim, s.positions, s.exec);
+  HEED_TRY(attend(s, b, layer, q, k, v, stride));
+  HEED_ASSIGN(const Activations attended, quantize_activations(s.attended, s.rows, q_dim, s.exec));
+  return join(s, attended, w.o, w.attn_post_norm);
+}
+
+Expected<void> ffn_half(Step& s, const BlockSpec& b, const BlockWeights& w) {
+  const std::int64_t ffn = b.ffn_dim;
+  HEED_ASSIGN(const Activations input,
+              rms_norm_quantized(s.x, w.ffn_norm.data(), s.spec.norm_eps, s.rows, s.spec.dim, s.exec));
+  const MatmulJob jobs[] = {{.w = &w.gate.w, .bias = bias_of(w.gate), .out = s.gate_up, .out_stride = 2 * ffn},
+                            {.w = &w.up.w, .bias = bias_of(w.up), .out = s.gate_up + ffn, .out_stride = 2 * ffn}};
+  HEED_TRY(matmul(input, jobs, s.exec));
+  HEED_ASSIGN(const Activations hidden,
+              gated_activation(b.activation, s.gate_up, s.gate_up + ffn, 2 * ffn, s.rows, ffn, s.exec));
+  return join(s, hidden, w.down, w.ffn_post_norm);
+}
+
+// Rows of one item whose logits are wanted: none, the last, or all.
+std::int64_t logit_rows(const ForwardItem& item, std::int64_t vocab) {
+  return static_cast<std::int64_t>(item.logits.size()) / vocab;
+}
+
+Expected<void> head(Step& s, const ModelWeights& w, const ForwardTrace& trace) {
+  const std::int64_t dim = s.spec.dim, vocab = s.spec.vocab;
+  std::int64_t wanted = 0;
+  for (const ForwardItem& item : s.items) wanted += logit_rows(item, vocab);
+  if (wanted == 0) return {};
+  // The residual stream is done with: gather the wanted rows into `branch`.
+  std::int64_t row = 0, out = 0;
+  for (const ForwardItem& item : s.items) {
+    const auto n = static_cast<std::int64_t>(item.tokens.size());
+    const std::int64_t take = logit_rows(item, vocab);
+    std::copy_n(s.x + (row + n - take) * dim, take * dim, s.branch + out * dim);
+    row += n;
+    out += take;
+  }
+  HEED_ASSIGN(const Activations input,
+              rms_norm_quantized(s.branch, w.output_norm.data(), s.spec.norm_eps, wanted, dim, s.exec));
+  if (trace.on_layer)
+    trace.on_layer(trace.context, static_cast<std::int32_t>(s.spec.blocks.size()), input.f32, wanted, dim);
+  const bool direct = s.items.size() == 1;
+  float* logits =
+      direct ? s.items[0].logits.data() : s.exec.arena.allocate_array<float>(static_cast<std::size_t>(wanted * vocab));
+  if (!logits) return fail(Code::out_of_memory, kArenaFull);
+  const MatmulJob job{.w = &w.output, .out = logits, .out_stride = vocab};
+  HEED_TRY(matmul(input, {&job, 1}, s.exec));
+  if (const float cap = s.spec.logit_softcap; cap > 0)
+    for (std::int64_t i = 0; i < wanted * vocab; ++i) logits[i] = cap * std::tanh(logits[i] / cap);
+  if (direct) return {};
+  for (ForwardItem& item : s.items) {
+    std::copy_n(logits, item.logits.size(), item.logits.data());
+    logits += item.logits.size();
+  }
+  return {};
+}
+
+}  // namespace
+
+std::vector<KvLayerSpec> kv_layers(const ModelSpec& spec) {
+  std::vector<KvLayerSpec> layers;
+  layers.reserve(spec.blocks.size());
+  for (const BlockSpec& b : spec.blocks) layers.push_back({b.attention.kv_heads, b.head_dim, b.head_dim});
+  return layers;
+}
+
+std::size_t step_bytes(const ModelSpec& spec, std::int64_t rows, std::int64_t logit_rows) {
+  const Widths w = widths(spec);
+  // Activations come twice (float and int8 with scales): 6 bytes a value are enough; attention's scratch is bounded by
+  // its own spans and counted with the fixed part.
+  const std::int64_t per_row =
+      4 * (2 * spec.dim + w.qkv + w.heads + 2 * w.ffn) + 6 * (3 * spec.dim + w.heads + w.ffn) + 64;
+  constexpr std::int64_t kFixed = std::int64_t{64} << 20;
+  return static_cast<std::size_t>(rows * per_row + logit_rows * (4 * spec.vocab + 6 * spec.dim) + kFixed);
+}
+
+Expected<void> forward(const ModelSpec& spec, const ModelWeights& weights, std::span<ForwardItem> items, Exec& exec,
+                       const ForwardTrace& trace) {
+  exec.arena.reset();
+  Step s{.spec = spec, .items = items, .exec = exec};
+  HEED_TRY(begin(s));
+  if (s.rows == 0) return {};
+  embed(s, weights.tokens);
+  if (trace.on_layer) trace.on_layer(trace.context, -1, s.x, s.rows, spec.dim);
+  for (std::size_t i = 0; i < spec.blocks.size(); ++i) {
+    const std::size_t mark = exec.arena.mark();
+    HEED_TRY(attention_half(s, spec.blocks[i], weights.blocks[i], static_cast<std::int32_t>(i)));
+    exec.arena.rewind(mark);
+    HEED_TRY(ffn_half(s, spec.blocks[i], weights.blocks[i]));
+    exec.arena.rewind(mark);
+    if (trace.on_layer) trace.on_layer(trace.context, static_cast<std::int32_t>(i), s.x, s.rows, spec.dim);
+  }
+  HEED_TRY(head(s, weights, trace));
+  for (const ForwardItem& item : items) item.cache->advance(static_cast<std::int32_t>(item.tokens.size()));
+  ++exec.counters.steps;
+  exec.counters.tokens += s.rows;
+  return {};
+}
+
+}  // namespace heed

@@ -1,0 +1,36 @@
+// forward.h -- the one forward pass of every family: tokens in, logits out, keys and values appended.
+#pragma once
+#include <cstdint>
+#include <span>
+
+#include "cache/kv_cache.h"
+#include "core/expected.h"
+#include "kernels/exec.h"
+#include "model/weights.h"
+
+namespace heed {
+
+/// One sequence's share of a ragged batch.
+struct ForwardItem {
+  KvCache* cache = nullptr;              // reserved for length() + tokens.size(); advanced by forward
+  std::span<const std::int32_t> tokens;  // ids in [0, vocab), at positions cache->length() ...
+  std::span<float> logits;               // [vocab] of the last token, [tokens.size() * vocab] of all, or empty
+};
+
+/// Sees the hidden state after the embedding (layer -1), after every block, and after the final norm (layer = blocks).
+struct ForwardTrace {
+  void* context = nullptr;
+  void (*on_layer)(void* context, std::int32_t layer, const float* x, std::int64_t rows, std::int64_t dim) = nullptr;
+};
+
+/// What one layer stores per token, for the page pool.
+std::vector<KvLayerSpec> kv_layers(const ModelSpec& spec);
+
+/// Upper bound of the arena bytes one step of `rows` tokens with `logit_rows` rows of logits takes.
+std::size_t step_bytes(const ModelSpec& spec, std::int64_t rows, std::int64_t logit_rows);
+
+/// One pass over all items. The arena is reset first. On error no cache advanced.
+Expected<void> forward(const ModelSpec& spec, const ModelWeights& weights, std::span<ForwardItem> items, Exec& exec,
+                       const ForwardTrace& trace = {});
+
+}  // namespace heed

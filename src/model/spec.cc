@@ -1,0 +1,40 @@
+// spec.cc -- what a spec must satisfy before any kernel sees it.
+#include "model/spec.h"
+
+namespace heed {
+namespace {
+
+Error wrong(const std::string& what, std::int64_t got) {
+  return fail(Code::malformed, "model: " + what + ", got " + std::to_string(got));
+}
+
+Expected<void> check_block(const BlockSpec& b, std::size_t layer) {
+  const std::string at = "block " + std::to_string(layer) + ": ";
+  const auto& a = b.attention;
+  if (a.heads < 1 || a.heads > 1024) return wrong(at + "heads must be in 1..1024", a.heads);
+  if (a.kv_heads < 1 || a.heads % a.kv_heads != 0)
+    return wrong(at + "kv_heads must divide heads " + std::to_string(a.heads), a.kv_heads);
+  if (b.head_dim < 16 || b.head_dim > 256 || b.head_dim % 16 != 0)
+    return wrong(at + "head_dim must be a multiple of 16 in 16..256", b.head_dim);
+  if (b.rope.dims < 0 || b.rope.dims > b.head_dim || b.rope.dims % 2 != 0)
+    return wrong(at + "rope dims must be even and at most head_dim " + std::to_string(b.head_dim), b.rope.dims);
+  if (!(b.rope.base > 0.0f)) return wrong(at + "rope base must be positive", static_cast<std::int64_t>(b.rope.base));
+  if (b.ffn_dim < 32 || b.ffn_dim > 1 << 20 || b.ffn_dim % 32 != 0)
+    return wrong(at + "ffn_dim must be a multiple of 32 in 32..1048576", b.ffn_dim);
+  return {};
+}
+
+}  // namespace
+
+Expected<void> check(const ModelSpec& spec) {
+  if (spec.dim < 32 || spec.dim > 1 << 16 || spec.dim % 32 != 0)
+    return wrong("dim must be a multiple of 32 in 32..65536", spec.dim);
+  if (spec.vocab < 1 || spec.vocab > 1 << 22) return wrong("vocabulary size must be in 1..4194304", spec.vocab);
+  if (spec.context < 1) return wrong("context length must be positive", spec.context);
+  if (spec.blocks.empty() || spec.blocks.size() > 1024)
+    return wrong("block count must be in 1..1024", static_cast<std::int64_t>(spec.blocks.size()));
+  for (std::size_t i = 0; i < spec.blocks.size(); ++i) HEED_TRY(check_block(spec.blocks[i], i));
+  return {};
+}
+
+}  // namespace heed

@@ -1,0 +1,128 @@
+// weights.cc -- one visit over the spec's weights serves loading and checking.
+#include "model/weights.h"
+
+#include <set>
+
+#include "kernels/dequantize.h"
+
+namespace heed {
+namespace {
+
+using Visit = std::function<Expected<void>(const WeightSlot&)>;
+
+std::string shape_text(std::int64_t rows, std::int64_t cols) {
+  return "[" + (rows > 0 ? std::to_string(rows) + ", " : std::string()) + std::to_string(cols) + "]";
+}
+
+Expected<void> visit_block(const ModelSpec& spec, const BlockSpec& b, const std::string& p, BlockWeights& w,
+                           const Visit& visit) {
+  const std::int64_t dim = spec.dim, ffn = b.ffn_dim, head = b.head_dim;
+  const std::int64_t q = head * b.attention.heads, kv = head * b.attention.kv_heads;
+  const auto vector = [&](const char* name, std::int64_t n, Vector& v) { return visit({p + name, "", 0, n, &v}); };
+  const auto matrix = [&](const char* name, std::int64_t rows, std::int64_t cols, Linear& l) {
+    return visit({p + name, "", rows, cols, &l.w});
+  };
+  HEED_TRY(vector("attn_norm.weight", dim, w.attn_norm));
+  HEED_TRY(matrix("attn_q.weight", q, dim, w.q));
+  HEED_TRY(matrix("attn_k.weight", kv, dim, w.k));
+  HEED_TRY(matrix("attn_v.weight", kv, dim, w.v));
+  if (b.has_qkv_bias) {
+    HEED_TRY(vector("attn_q.bias", q, w.q.bias));
+    HEED_TRY(vector("attn_k.bias", kv, w.k.bias));
+    HEED_TRY(vector("attn_v.bias", kv, w.v.bias));
+  }
+  if (b.has_qk_norm) {
+    HEED_TRY(vector("attn_q_norm.weight", head, w.q_norm));
+    HEED_TRY(vector("attn_k_norm.weight", head, w.k_norm));
+  }
+  HEED_TRY(matrix("attn_output.weight", dim, q, w.o));
+  HEED_TRY(vector("ffn_norm.weight", dim, w.ffn_norm));
+  if (spec.norm_place == NormPlace::sandwich) {
+    HEED_TRY(vector("post_attention_norm.weight", dim, w.attn_post_norm));
+    HEED_TRY(vector("post_ffw_norm.weight", dim, w.ffn_post_norm));
+  }
+  HEED_TRY(matrix("ffn_gate.weight", ffn, dim, w.gate));
+  HEED_TRY(matrix("ffn_up.weight", ffn, dim, w.up));
+  return matrix("ffn_down.weight", dim, ffn, w.down);
+}
+
+Expected<void> check_shape(const WeightSlot& slot, const Tensor& t) {
+  const bool fits = slot.rows > 0 ? t.rank == 2 && t.shape[0] == slot.rows && t.shape[1] == slot.cols
+                                  : t.rank == 1 && t.shape[0] == slot.cols;
+  if (fits) return {};
+  return fail(Code::malformed,
+              "load: tensor " + slot.name + " must be " + shape_text(slot.rows, slot.cols) + ", the file has " +
+                  shape_text(t.rank > 1 ? t.rows() : 0, t.cols()),
+              slot.name);
+}
+
+Expected<void> fill(const WeightSlot& slot, const Tensor& t, Exec& exec) {
+  if (auto* const* view = std::get_if<Tensor*>(&slot.target)) {
+    **view = t;
+    return {};
+  }
+  if (auto* const* packed = std::get_if<PackedMatrix*>(&slot.target)) {
+    auto made = PackedMatrix::pack(t, exec);
+    if (!made) return fail(made.error().code, "load: tensor " + slot.name + ": " + made.error().text, slot.name);
+    **packed = std::move(*made);
+    return {};
+  }
+  Vector& v = **std::get_if<Vector*>(&slot.target);
+  if (t.dtype != DType::f32 && t.dtype != DType::f16 && t.dtype != DType::bf16)
+    return fail(
+        Code::unsupported,
+        "load: tensor " + slot.name + " must be F32, F16 or BF16, the file has " + std::string(info(t.dtype).name),
+        slot.name);
+  v.resize(static_cast<std::size_t>(t.cols()));
+  dequantize_row(t.dtype, t.data, t.cols(), v.data());
+  return {};
+}
+
+Expected<void> refuse_unused(const GgufFile& file, const std::set<std::string, std::less<>>& used) {
+  std::string names;
+  int count = 0;
+  for (const NamedTensor& t : file.tensors())
+    if (!used.contains(t.name) && ++count <= 3) names += (names.empty() ? "" : ", ") + t.name;
+  if (count == 0) return {};
+  return fail(Code::unsupported, "load: the file holds " + std::to_string(count) +
+                                     " tensors this model has no use for: " + names + (count > 3 ? ", ..." : ""));
+}
+
+}  // namespace
+
+Expected<void> visit_weights(const ModelSpec& spec, ModelWeights& weights, const Visit& visit) {
+  weights.blocks.resize(spec.blocks.size());
+  HEED_TRY(visit({"token_embd.weight", "", spec.vocab, spec.dim, &weights.tokens}));
+  for (std::size_t i = 0; i < spec.blocks.size(); ++i)
+    HEED_TRY(visit_block(spec, spec.blocks[i], "blk." + std::to_string(i) + ".", weights.blocks[i], visit));
+  HEED_TRY(visit({"output_norm.weight", "", 0, spec.dim, &weights.output_norm}));
+  return visit({"output.weight", "token_embd.weight", spec.vocab, spec.dim, &weights.output});
+}
+
+Expected<ModelWeights> load_weights(const ModelSpec& spec, const GgufFile& file, Exec& exec,
+                                    const std::function<bool(std::int64_t, std::int64_t)>& progress) {
+  ModelWeights weights;
+  std::set<std::string, std::less<>> used;
+  std::int64_t done = 0, total = 0;
+  for (const NamedTensor& t : file.tensors()) total += t.tensor.bytes();
+  const auto load_one = [&](const WeightSlot& slot) -> Expected<void> {
+    const Tensor* t = file.find(slot.name);
+    if (!t && !slot.otherwise.empty()) t = file.find(slot.otherwise);
+    if (!t)
+      return fail(Code::malformed,
+                  "load: tensor " + slot.name + " " + shape_text(slot.rows, slot.cols) + " is missing from the file",
+                  slot.name);
+    used.insert(slot.name);
+    HEED_TRY(check_shape(slot, *t));
+    HEED_TRY(fill(slot, *t, exec));
+    if (std::holds_alternative<PackedMatrix*>(slot.target)) file.drop_pages(*t);
+    done += t->bytes();
+    if (progress && !progress(done, total)) return fail(Code::cancelled, "load: cancelled");
+    return {};
+  };
+  HEED_TRY(visit_weights(spec, weights, load_one));
+  HEED_TRY(refuse_unused(file, used));
+  return weights;
+}
+
+}  // namespace heed

@@ -1,0 +1,53 @@
+// weights.h -- where a model's numbers are: packed matrices and small vectors, named as GGUF names them.
+#pragma once
+#include <functional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/expected.h"
+#include "formats/gguf.h"
+#include "kernels/matmul.h"
+#include "model/spec.h"
+
+namespace heed {
+
+using Vector = std::vector<float>;
+
+struct Linear {
+  PackedMatrix w;  // [out, in]
+  Vector bias;     // [out] or empty
+};
+
+struct BlockWeights {
+  Vector attn_norm, attn_post_norm, ffn_norm, ffn_post_norm;  // [dim]
+  Vector q_norm, k_norm;                                      // [head_dim]
+  Linear q, k, v, o, gate, up, down;
+};
+
+struct ModelWeights {
+  Tensor tokens;        // [vocab, dim], view into the file: only rows that are read enter memory
+  PackedMatrix output;  // [vocab, dim]; packed from `tokens` when the file ties them
+  Vector output_norm;   // [dim]
+  std::vector<BlockWeights> blocks;
+};
+
+/// One weight of the spec: its canonical name, shape and place.
+struct WeightSlot {
+  std::string name;
+  std::string otherwise;  // name to read when `name` is absent (tied output); empty: required
+  std::int64_t rows = 0;  // 0: a vector of `cols`
+  std::int64_t cols = 0;
+  std::variant<Vector*, PackedMatrix*, Tensor*> target;
+};
+
+/// Loading, listing and "which tensors of the file were never used?" are all visits. Stops at the first error.
+Expected<void> visit_weights(const ModelSpec& spec, ModelWeights& weights,
+                             const std::function<Expected<void>(const WeightSlot&)>& visit);
+
+/// Packs every weight of the spec; source pages are dropped as they are packed. Missing, misshapen and unused tensors
+/// are errors by name. `progress` (done, total bytes) may be empty; false from it cancels.
+Expected<ModelWeights> load_weights(const ModelSpec& spec, const GgufFile& file, Exec& exec,
+                                    const std::function<bool(std::int64_t, std::int64_t)>& progress = {});
+
+}  // namespace heed
