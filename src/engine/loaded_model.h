@@ -9,23 +9,27 @@
 namespace heed {
 
 struct LoadOptions {
-  std::int32_t threads = 0;             // 0: as many as this process may use
-  std::int32_t context = 0;             // tokens per sequence; 0: min(model's, 32768)
-  std::int64_t kv_bytes = 0;            // page pool; 0: room for two full contexts, at most a quarter of free memory
-  std::string kv_dtype = "bf16";        // bf16 or f32
-  std::string cpu;                      // kernel table by name; empty: best
+  std::int32_t threads = 0;       // 0: as many as this process may use
+  std::int32_t context = 0;       // tokens per sequence; 0: min(model's, 32768)
+  std::int64_t kv_bytes = 0;      // page pool; 0: room for two full contexts, at most a quarter of free memory
+  std::string kv_dtype = "bf16";  // bf16 or f32
+  std::string cpu;                // kernel table by name; empty: best
   EngineOptions engine;
 };
+
+/// The bare model without an engine: benchmarks and quality measurements drive it step by step.
+Expected<std::unique_ptr<LanguageModel>> load_language_model(const std::string& path, const LoadOptions& options);
 
 /// Everything one model needs, in one object. Not movable; use the pointer.
 class LoadedModel {
  public:
-  static Expected<std::unique_ptr<LoadedModel>> load(const std::string& name, const std::string& path, LoadOptions options);
+  static Expected<std::unique_ptr<LoadedModel>> load(const std::string& name, const std::string& path,
+                                                     LoadOptions options);
   virtual ~LoadedModel() = default;
   virtual const std::string& name() const noexcept = 0;
   virtual LanguageModel& model() noexcept = 0;
   virtual Engine& engine() noexcept = 0;
-  virtual const ChatTemplate* chat() const noexcept = 0;   // nullptr for base models
+  virtual const ChatTemplate* chat() const noexcept = 0;  // nullptr for base models
   virtual std::size_t weight_bytes() const noexcept = 0;
 };
 

@@ -161,36 +161,72 @@ std::int64_t logit_rows(const ForwardItem& item, std::int64_t vocab) {
   return static_cast<std::int64_t>(item.logits.size()) / vocab;
 }
 
-Expected<void> head(Step& s, const ModelWeights& w, const ForwardTrace& trace) {
+Activations slice(const Activations& a, std::int64_t first, std::int64_t rows) {
+  Activations part{.f32 = a.f32 + first * a.k, .q8 = a.q8, .rows = rows, .k = a.k};
+  if (a.q8.q) part.q8 = {a.q8.q + first * a.k, a.q8.scale + first * (a.k / 32), a.q8.sum + first * (a.k / 16)};
+  return part;
+}
+
+// The rows whose logits are wanted, gathered: first those of items that want one row, then the others, item by item.
+struct Wanted {
+  std::int64_t single = 0, total = 0;
+};
+
+Wanted gather(Step& s) {
   const std::int64_t dim = s.spec.dim, vocab = s.spec.vocab;
-  std::int64_t wanted = 0;
-  for (const ForwardItem& item : s.items) wanted += logit_rows(item, vocab);
-  if (wanted == 0) return {};
-  // The residual stream is done with: gather the wanted rows into `branch`.
-  std::int64_t row = 0, out = 0;
-  for (const ForwardItem& item : s.items) {
-    const auto n = static_cast<std::int64_t>(item.tokens.size());
-    const std::int64_t take = logit_rows(item, vocab);
-    std::copy_n(s.x + (row + n - take) * dim, take * dim, s.branch + out * dim);
-    row += n;
-    out += take;
+  Wanted w;
+  for (const bool singles : {true, false}) {
+    std::int64_t row = 0;
+    for (const ForwardItem& item : s.items) {
+      const std::int64_t take = logit_rows(item, vocab);
+      row += static_cast<std::int64_t>(item.tokens.size());
+      if (take == 0 || (take == 1) != singles) continue;
+      std::copy_n(s.x + (row - take) * dim, take * dim, s.branch + w.total * dim);
+      w.total += take;
+    }
+    if (singles) w.single = w.total;
   }
-  HEED_ASSIGN(const Activations input,
-              rms_norm_quantized(s.branch, w.output_norm.data(), s.spec.norm_eps, wanted, dim, s.exec));
-  if (trace.on_layer)
-    trace.on_layer(trace.context, static_cast<std::int32_t>(s.spec.blocks.size()), input.f32, wanted, dim);
-  const bool direct = s.items.size() == 1;
-  float* logits =
-      direct ? s.items[0].logits.data() : s.exec.arena.allocate_array<float>(static_cast<std::size_t>(wanted * vocab));
-  if (!logits) return fail(Code::out_of_memory, kArenaFull);
-  const MatmulJob job{.w = &w.output, .out = logits, .out_stride = vocab};
-  HEED_TRY(matmul(input, {&job, 1}, s.exec));
+  return w;
+}
+
+Expected<void> logits_of(Step& s, const ModelWeights& w, const Activations& rows, float* out) {
+  const std::int64_t vocab = s.spec.vocab;
+  const MatmulJob job{.w = &w.output, .out = out, .out_stride = vocab};
+  HEED_TRY(matmul(rows, {&job, 1}, s.exec));
   if (const float cap = s.spec.logit_softcap; cap > 0)
-    for (std::int64_t i = 0; i < wanted * vocab; ++i) logits[i] = cap * std::tanh(logits[i] / cap);
-  if (direct) return {};
+    for (std::int64_t i = 0; i < rows.rows * vocab; ++i) out[i] = cap * std::tanh(out[i] / cap);
+  return {};
+}
+
+// One matrix product for all items that want one row (a batch of decoding sequences), copied to them afterwards.
+Expected<void> single_logits(Step& s, const ModelWeights& w, const Activations& rows) {
+  float* all = s.exec.arena.allocate_array<float>(static_cast<std::size_t>(rows.rows * s.spec.vocab));
+  if (!all) return fail(Code::out_of_memory, kArenaFull);
+  HEED_TRY(logits_of(s, w, rows, all));
   for (ForwardItem& item : s.items) {
-    std::copy_n(logits, item.logits.size(), item.logits.data());
-    logits += item.logits.size();
+    if (logit_rows(item, s.spec.vocab) != 1) continue;
+    std::copy_n(all, s.spec.vocab, item.logits.data());
+    all += s.spec.vocab;
+  }
+  return {};
+}
+
+Expected<void> head(Step& s, const ModelWeights& w, const ForwardTrace& trace) {
+  const std::int64_t dim = s.spec.dim;
+  const Wanted wanted = gather(s);
+  if (wanted.total == 0) return {};
+  HEED_ASSIGN(const Activations input,
+              rms_norm_quantized(s.branch, w.output_norm.data(), s.spec.norm_eps, wanted.total, dim, s.exec));
+  if (trace.on_layer)
+    trace.on_layer(trace.context, static_cast<std::int32_t>(s.spec.blocks.size()), input.f32, wanted.total, dim);
+  if (s.items.size() == 1) return logits_of(s, w, input, s.items[0].logits.data());
+  if (wanted.single > 0) HEED_TRY(single_logits(s, w, slice(input, 0, wanted.single)));
+  std::int64_t row = wanted.single;
+  for (ForwardItem& item : s.items) {
+    const std::int64_t take = logit_rows(item, s.spec.vocab);
+    if (take <= 1) continue;
+    HEED_TRY(logits_of(s, w, slice(input, row, take), item.logits.data()));
+    row += take;
   }
   return {};
 }

@@ -1,0 +1,59 @@
+# The two commands are `make run` and `make test`; the rest is for developers. `make help` lists them.
+SHELL := bash
+PORT ?= 8080
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+JOBS := $(shell nproc)
+CONFIGURE = cmake --preset $(1) >build/$(1).log 2>&1 || { tail -20 build/$(1).log; exit 1; }
+BUILD = $(CONFIGURE) && cmake --build --preset $(1) -j $(JOBS)
+
+.PHONY: help run test unit golden fuzz bench compare format lint web docs clean
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: ## install, build, get the default model, serve on http://127.0.0.1:8080 (DETACH=1: in the background)
+	@tools/setup.sh core web
+	@$(MAKE) -s web
+	@$(call BUILD,release) --target heed
+	@tools/run.sh $(PORT) $(DETACH)
+
+test: ## every test except the long ones; last line: N passed, N failed
+	@tools/setup.sh core web test
+	@$(MAKE) -s web
+	@python3 tools/run_tests.py
+
+unit: ## the fast tests only
+	@tools/setup.sh core web test
+	@python3 tools/run_tests.py --only unit
+
+golden: ## make the goldens anew (torch, transformers, jinja2 in .oracles)
+	@tools/goldens/make.sh
+
+fuzz: ## 100,000 mutated files and the libFuzzer targets under sanitizers (SECONDS=60 each)
+	@tools/setup.sh core test
+	@$(call BUILD,fuzz)
+	@tools/fuzz.sh $(or $(SECONDS),60)
+
+bench: ## heed's own benchmarks
+	@$(call BUILD,release)
+	@for group in machine llm; do build/release/heed bench $$group; done
+
+compare: ## heed against its peers, in one run (builds the peers into .peers the first time)
+	@$(call BUILD,release) --target heed
+	@tools/peers.sh
+	@.peers/bin/python bench/compare.py llm --json
+
+format: ## format every C++ file
+	@git ls-files '*.cc' '*.h' '*.inl' | xargs clang-format-19 -i
+
+lint: ## clang-format, include table, sizes, clang-tidy
+	@tools/setup.sh core test
+	@python3 tools/run_tests.py --only lint
+
+web: ## build the page into web/dist
+	@tools/web.sh
+
+docs: ## run the README's commands
+	@python3 tools/run_tests.py --only docs
+
+clean: ## remove what was built
+	rm -rf build web/dist

@@ -1,0 +1,175 @@
+// loaded_model.cc -- the real language model: a GGUF file, its weights packed, a page pool, a tokenizer, an engine.
+#include "engine/loaded_model.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "cache/kv_cache.h"
+#include "core/file.h"
+#include "formats/gguf.h"
+#include "kernels/kernels.h"
+#include "model/family.h"
+#include "model/forward.h"
+
+namespace heed {
+namespace {
+
+class CachedState final : public ModelState {
+ public:
+  explicit CachedState(KvCache cache) : cache_(std::move(cache)) {}
+  std::int32_t length() const noexcept override { return cache_.length(); }
+  void truncate(std::int32_t tokens) noexcept override { cache_.truncate(tokens); }
+  std::unique_ptr<ModelState> fork() const override { return std::make_unique<CachedState>(cache_.fork()); }
+  KvCache& cache() noexcept { return cache_; }
+
+ private:
+  KvCache cache_;
+};
+
+std::int64_t free_memory_bytes() {
+  std::FILE* f = std::fopen("/proc/meminfo", "r");
+  if (!f) return std::int64_t{4} << 30;
+  long long kib = 0;
+  char line[128];
+  while (std::fgets(line, sizeof line, f))
+    if (std::sscanf(line, "MemAvailable: %lld kB", &kib) == 1) break;
+  std::fclose(f);
+  return kib > 0 ? static_cast<std::int64_t>(kib) * 1024 : std::int64_t{4} << 30;
+}
+
+// All that a transformer needs to run, in order of construction.
+class Transformer final : public LanguageModel {
+ public:
+  static Expected<std::unique_ptr<Transformer>> load(const std::string& path, const LoadOptions& options);
+
+  const Tokenizer& tokenizer() const noexcept override { return *tokenizer_; }
+  std::int32_t vocab_size() const noexcept override { return spec_.vocab; }
+  std::int32_t context_length() const noexcept override { return context_; }
+  std::int32_t max_step_tokens() const noexcept override { return step_tokens_; }
+  const std::string& chat_template() const noexcept override { return template_; }
+  std::string description() const override;
+  std::unique_ptr<ModelState> new_state() override { return std::make_unique<CachedState>(KvCache(*pages_)); }
+  Expected<void> reserve(ModelState& state, std::int32_t tokens) override;
+  Expected<void> step(std::span<StepItem> items) override;
+  std::size_t weight_bytes() const noexcept { return file_.file_bytes(); }
+
+ private:
+  explicit Transformer(int threads) : pool_(threads) {}
+  Expected<void> make_cache(const LoadOptions& options);
+
+  GgufFile file_;
+  ModelSpec spec_;
+  ThreadPool pool_;
+  Counters counters_;
+  const Kernels* kernels_ = nullptr;
+  Arena arena_;
+  ModelWeights weights_;
+  std::unique_ptr<PagePool> pages_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  std::string template_, display_name_;
+  std::int32_t context_ = 0, step_tokens_ = 0;
+  std::vector<ForwardItem> items_;
+};
+
+Expected<std::unique_ptr<Transformer>> Transformer::load(const std::string& path, const LoadOptions& options) {
+  std::unique_ptr<Transformer> t(new Transformer(options.threads));
+  t->kernels_ = options.cpu.empty() ? &best_kernels() : kernels_by_name(options.cpu);
+  if (!t->kernels_)
+    return fail(Code::invalid_argument, "load: this CPU cannot run the kernels \"" + options.cpu + "\"", "cpu");
+  HEED_ASSIGN(t->file_, GgufFile::open(path));
+  HEED_ASSIGN(t->spec_, read_spec(t->file_.metadata()));
+  HEED_ASSIGN(t->tokenizer_, Tokenizer::from_metadata(t->file_.metadata()));
+  if (t->tokenizer_->vocab_size() != t->spec_.vocab)
+    return fail(Code::malformed, "load: the tokenizer has " + std::to_string(t->tokenizer_->vocab_size()) +
+                                     " tokens, the model " + std::to_string(t->spec_.vocab));
+  HEED_ASSIGN(t->template_, t->file_.metadata().text("tokenizer.chat_template", ""));
+  HEED_ASSIGN(t->display_name_, t->file_.metadata().text("general.name", t->spec_.family));
+  t->step_tokens_ = options.engine.prefill_chunk + options.engine.max_running;
+  HEED_ASSIGN(t->arena_, Arena::make(step_bytes(t->spec_, t->step_tokens_, options.engine.max_running + 1)));
+  Exec exec{t->pool_, t->arena_, *t->kernels_, t->counters_};
+  HEED_ASSIGN(t->weights_, load_weights(t->spec_, t->file_, exec));
+  HEED_TRY(t->make_cache(options));
+  t->items_.reserve(static_cast<std::size_t>(t->step_tokens_));
+  return t;
+}
+
+Expected<void> Transformer::make_cache(const LoadOptions& options) {
+  constexpr std::int32_t kDefaultContext = 32768;
+  context_ = options.context > 0 ? std::min(options.context, spec_.context) : std::min(spec_.context, kDefaultContext);
+  DType dtype = DType::bf16;
+  if (options.kv_dtype == "f32")
+    dtype = DType::f32;
+  else if (options.kv_dtype != "bf16")
+    return fail(Code::invalid_argument, "load: kv_dtype must be bf16 or f32, got " + options.kv_dtype, "kv_dtype");
+  std::int64_t page_bytes = 0;
+  for (const KvLayerSpec& l : kv_layers(spec_))
+    page_bytes += row_bytes(dtype, std::int64_t{kPageTokens} * l.kv_heads * (l.k_dim + l.v_dim));
+  const std::int64_t context_pages = (context_ + kPageTokens - 1) / kPageTokens + 1;
+  std::int64_t pages = options.kv_bytes > 0 ? options.kv_bytes / page_bytes
+                                            : std::min(2 * context_pages, free_memory_bytes() / 4 / page_bytes);
+  pages = std::clamp<std::int64_t>(pages, 1, 1 << 24);
+  context_ = static_cast<std::int32_t>(std::min<std::int64_t>(context_, pages * kPageTokens));
+  HEED_ASSIGN(PagePool pool, PagePool::make(kv_layers(spec_), dtype, static_cast<std::int32_t>(pages)));
+  pages_ = std::make_unique<PagePool>(std::move(pool));
+  return {};
+}
+
+std::string Transformer::description() const {
+  std::int64_t parameters = 0;
+  for (const NamedTensor& t : file_.tensors()) parameters += t.tensor.rows() * t.tensor.cols();
+  return display_name_ + ": " + spec_.family + ", " + std::to_string(parameters / 1'000'000) + " M parameters, " +
+         std::to_string(file_.file_bytes() >> 20) + " MiB, " + kernels_->name + " on " +
+         std::to_string(pool_.threads()) + " threads";
+}
+
+Expected<void> Transformer::reserve(ModelState& state, std::int32_t tokens) {
+  KvCache& cache = static_cast<CachedState&>(state).cache();
+  return cache.reserve(cache.length() + tokens);
+}
+
+Expected<void> Transformer::step(std::span<StepItem> items) {
+  items_.clear();
+  for (StepItem& item : items)
+    items_.push_back({&static_cast<CachedState*>(item.state)->cache(), item.tokens, item.logits});
+  Exec exec{pool_, arena_, *kernels_, counters_};
+  return forward(spec_, weights_, items_, exec);
+}
+
+class TransformerHost final : public LoadedModel {
+ public:
+  TransformerHost(std::string name, std::unique_ptr<Transformer> model, std::unique_ptr<ChatTemplate> chat,
+                  EngineOptions options)
+      : name_(std::move(name)), model_(std::move(model)), chat_(std::move(chat)), engine_(*model_, options) {}
+  const std::string& name() const noexcept override { return name_; }
+  LanguageModel& model() noexcept override { return *model_; }
+  Engine& engine() noexcept override { return engine_; }
+  const ChatTemplate* chat() const noexcept override { return chat_.get(); }
+  std::size_t weight_bytes() const noexcept override { return model_->weight_bytes(); }
+
+ private:
+  std::string name_;
+  std::unique_ptr<Transformer> model_;
+  std::unique_ptr<ChatTemplate> chat_;
+  Engine engine_;
+};
+
+}  // namespace
+
+Expected<std::unique_ptr<LanguageModel>> load_language_model(const std::string& path, const LoadOptions& options) {
+  HEED_ASSIGN(auto model, Transformer::load(path, options));
+  return std::unique_ptr<LanguageModel>(std::move(model));
+}
+
+Expected<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::string& name, const std::string& path,
+                                                         LoadOptions options) {
+  HEED_ASSIGN(auto model, Transformer::load(path, options));
+  std::unique_ptr<ChatTemplate> chat;
+  if (!model->chat_template().empty()) {
+    HEED_ASSIGN(ChatTemplate compiled, ChatTemplate::compile(model->chat_template()));
+    chat = std::make_unique<ChatTemplate>(std::move(compiled));
+  }
+  return std::unique_ptr<LoadedModel>(
+      std::make_unique<TransformerHost>(name, std::move(model), std::move(chat), options.engine));
+}
+
+}  // namespace heed
