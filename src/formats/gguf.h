@@ -1,4 +1,5 @@
-// gguf.h -- GGUF v2 and v3 files: metadata and tensor views. Files are hostile: every count, offset and size is checked.
+// gguf.h -- GGUF v2 and v3 files: metadata and tensor views. Files are hostile: every count, offset and size is
+// checked.
 #pragma once
 #include <cstddef>
 #include <span>

@@ -26,7 +26,8 @@ class Metadata {
   Expected<std::string> text(std::string_view key, std::string otherwise) const;
   Expected<bool> flag(std::string_view key, bool otherwise) const;
   /// As above, but absence is an error.
-  Expected<std::int64_t> need_integer(std::string_view key, std::int64_t low = 0, std::int64_t high = std::int64_t{1} << 40) const;
+  Expected<std::int64_t> need_integer(std::string_view key, std::int64_t low = 0,
+                                      std::int64_t high = std::int64_t{1} << 40) const;
   Expected<std::string> need_text(std::string_view key) const;
   /// nullptr when the key is absent or of another type.
   const std::vector<std::string>* strings(std::string_view key) const noexcept;
