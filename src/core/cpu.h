@@ -5,9 +5,9 @@
 namespace heed {
 
 struct CpuFeatures {
-  bool avx2 = false;         // AVX2 + FMA + F16C
+  bool avx2 = false;  // AVX2 + FMA + F16C
   bool avx_vnni = false;
-  bool avx512 = false;       // F BW DQ VL VNNI
+  bool avx512 = false;  // F BW DQ VL VNNI
   bool avx512_bf16 = false;
   bool amx_int8 = false;
 };

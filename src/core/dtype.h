@@ -7,9 +7,24 @@ namespace heed {
 
 /// Block formats follow the GGUF specification (names are its names in lower case).
 enum class DType : std::uint8_t {
-  f32, f16, bf16, f64, i8, i16, i32, i64,
-  q4_0, q4_1, q5_0, q5_1, q8_0,
-  q2_k, q3_k, q4_k, q5_k, q6_k,
+  f32,
+  f16,
+  bf16,
+  f64,
+  i8,
+  i16,
+  i32,
+  i64,
+  q4_0,
+  q4_1,
+  q5_0,
+  q5_1,
+  q8_0,
+  q2_k,
+  q3_k,
+  q4_k,
+  q5_k,
+  q6_k,
 };
 
 struct DTypeInfo {

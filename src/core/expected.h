@@ -15,10 +15,10 @@ enum class Code : unsigned char {
   malformed,         // bytes that break their format
   unsupported,       // well formed, but heed has no code for it
   out_of_memory,
-  io,                // the operating system said no
-  too_long,          // over a stated limit
+  io,        // the operating system said no
+  too_long,  // over a stated limit
   cancelled,
-  busy,              // try again later
+  busy,  // try again later
   unauthorized,
   internal,
 };
@@ -76,8 +76,8 @@ inline Error fail(Code code, std::string text, std::string where = {}) {
 }  // namespace heed
 
 // HEED_TRY(expr): returns the error of `expr` from the calling function.
-#define HEED_TRY(expr)                                                        \
-  do {                                                                        \
+#define HEED_TRY(expr)                                                            \
+  do {                                                                            \
     if (auto heed_try_ = (expr); !heed_try_) return std::move(heed_try_).error(); \
   } while (false)
 
@@ -85,7 +85,7 @@ inline Error fail(Code code, std::string text, std::string where = {}) {
 #define HEED_JOIN(a, b) HEED_JOIN_(a, b)
 // HEED_ASSIGN(auto x, expr): declares or assigns the value of `expr`, or returns its error.
 #define HEED_ASSIGN(target, expr) HEED_ASSIGN_(HEED_JOIN(heed_value_, __LINE__), target, expr)
-#define HEED_ASSIGN_(tmp, target, expr) \
-  auto tmp = (expr);                    \
+#define HEED_ASSIGN_(tmp, target, expr)    \
+  auto tmp = (expr);                       \
   if (!tmp) return std::move(tmp).error(); \
   target = std::move(*tmp)

@@ -23,7 +23,9 @@ Error system_error(const std::string& operation, const std::string& path) {
 
 struct Descriptor {
   int fd = -1;
-  ~Descriptor() { if (fd >= 0) ::close(fd); }
+  ~Descriptor() {
+    if (fd >= 0) ::close(fd);
+  }
 };
 
 class SystemOutput final : public OutputFile {
@@ -53,7 +55,7 @@ class SystemFiles final : public FileLayer {
   Expected<MappedFile> map(const std::string& path) override {
     Descriptor d{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
     if (d.fd < 0) return system_error("open", path);
-    struct stat st {};
+    struct stat st{};
     if (::fstat(d.fd, &st) != 0) return system_error("stat", path);
     if (!S_ISREG(st.st_mode)) return fail(Code::invalid_argument, "open: " + path + ": not a regular file", path);
     if (st.st_size == 0) return MappedFile(nullptr, 0);
@@ -116,13 +118,13 @@ class SystemFiles final : public FileLayer {
   }
 
   Expected<std::int64_t> size(const std::string& path) override {
-    struct stat st {};
+    struct stat st{};
     if (::stat(path.c_str(), &st) != 0) return system_error("stat", path);
     return static_cast<std::int64_t>(st.st_size);
   }
 
   Expected<std::int64_t> free_bytes(const std::string& path) override {
-    struct statvfs st {};
+    struct statvfs st{};
     if (::statvfs(path.c_str(), &st) != 0) return system_error("statvfs", path);
     return static_cast<std::int64_t>(st.f_bavail) * static_cast<std::int64_t>(st.f_frsize);
   }

@@ -17,7 +17,10 @@ class MappedFile {
   MappedFile() = default;
   MappedFile(const std::byte* data, std::size_t size) noexcept : data_(data), size_(size) {}
   MappedFile(MappedFile&& o) noexcept { swap(o); }
-  MappedFile& operator=(MappedFile&& o) noexcept { swap(o); return *this; }
+  MappedFile& operator=(MappedFile&& o) noexcept {
+    swap(o);
+    return *this;
+  }
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
   ~MappedFile();
@@ -26,7 +29,10 @@ class MappedFile {
   void drop_pages(std::span<const std::byte> part) const noexcept;
 
  private:
-  void swap(MappedFile& o) noexcept { std::swap(data_, o.data_); std::swap(size_, o.size_); }
+  void swap(MappedFile& o) noexcept {
+    std::swap(data_, o.data_);
+    std::swap(size_, o.size_);
+  }
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
 };

@@ -25,17 +25,26 @@ class Buffer {
   Buffer() = default;
   static Expected<Buffer> make(std::size_t bytes, Allocator& allocator = system_allocator());
   Buffer(Buffer&& o) noexcept { swap(o); }
-  Buffer& operator=(Buffer&& o) noexcept { swap(o); return *this; }
+  Buffer& operator=(Buffer&& o) noexcept {
+    swap(o);
+    return *this;
+  }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
-  ~Buffer() { if (data_) allocator_->release(data_, bytes_); }
+  ~Buffer() {
+    if (data_) allocator_->release(data_, bytes_);
+  }
 
   std::byte* data() noexcept { return static_cast<std::byte*>(data_); }
   const std::byte* data() const noexcept { return static_cast<const std::byte*>(data_); }
   std::size_t size() const noexcept { return bytes_; }
 
  private:
-  void swap(Buffer& o) noexcept { std::swap(data_, o.data_); std::swap(bytes_, o.bytes_); std::swap(allocator_, o.allocator_); }
+  void swap(Buffer& o) noexcept {
+    std::swap(data_, o.data_);
+    std::swap(bytes_, o.bytes_);
+    std::swap(allocator_, o.allocator_);
+  }
   void* data_ = nullptr;
   std::size_t bytes_ = 0;
   Allocator* allocator_ = nullptr;
@@ -55,7 +64,9 @@ class Arena {
     return buffer_.data() + at;
   }
   template <class T>
-  T* allocate_array(std::size_t n) noexcept { return static_cast<T*>(allocate(n * sizeof(T))); }
+  T* allocate_array(std::size_t n) noexcept {
+    return static_cast<T*>(allocate(n * sizeof(T)));
+  }
   void reset() noexcept { used_ = 0; }
   std::size_t mark() const noexcept { return used_; }
   void rewind(std::size_t mark) noexcept { used_ = mark; }

@@ -12,8 +12,8 @@ namespace heed {
 struct Tensor {
   const std::byte* data = nullptr;
   DType dtype = DType::f32;
-  std::int32_t rank = 0;                    // 0..4
-  std::array<std::int64_t, 4> shape = {};   // [rank]
+  std::int32_t rank = 0;                   // 0..4
+  std::array<std::int64_t, 4> shape = {};  // [rank]
 
   explicit operator bool() const noexcept { return data != nullptr; }
   std::int64_t cols() const noexcept { return rank == 0 ? 0 : shape[static_cast<std::size_t>(rank - 1)]; }

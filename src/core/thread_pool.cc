@@ -66,7 +66,10 @@ void ThreadPool::run(std::int64_t n, std::int64_t grain, Body body, void* contex
   for (int spin = 0;; ++spin) {
     const int left = running_.load(std::memory_order_acquire);
     if (left == 0) return;
-    if (spin < kSpins) cpu_pause(); else running_.wait(left, std::memory_order_acquire);
+    if (spin < kSpins)
+      cpu_pause();
+    else
+      running_.wait(left, std::memory_order_acquire);
   }
 }
 
@@ -82,7 +85,10 @@ void ThreadPool::loop(int worker) noexcept {
   std::uint32_t seen = 0;
   for (;;) {
     for (int spin = 0; epoch_.load(std::memory_order_acquire) == seen; ++spin) {
-      if (spin < kSpins) cpu_pause(); else epoch_.wait(seen, std::memory_order_acquire);
+      if (spin < kSpins)
+        cpu_pause();
+      else
+        epoch_.wait(seen, std::memory_order_acquire);
     }
     seen = epoch_.load(std::memory_order_acquire);
     if (stop_.load(std::memory_order_relaxed)) return;

@@ -24,8 +24,14 @@ class ThreadPool {
   template <class F>
   void parallel_for(std::int64_t n, std::int64_t grain, F&& f) {
     if (n <= 0) return;
-    if (threads_ == 1 || n <= grain) { f(std::int64_t{0}, n, 0); return; }
-    run(n, grain, [](void* c, std::int64_t b, std::int64_t e, int w) { (*static_cast<std::remove_reference_t<F>*>(c))(b, e, w); }, &f);
+    if (threads_ == 1 || n <= grain) {
+      f(std::int64_t{0}, n, 0);
+      return;
+    }
+    run(
+        n, grain,
+        [](void* c, std::int64_t b, std::int64_t e, int w) { (*static_cast<std::remove_reference_t<F>*>(c))(b, e, w); },
+        &f);
   }
 
   /// Threads that this process may really use: affinity mask and cgroup CPU quota, at least 1.

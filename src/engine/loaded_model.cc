@@ -87,7 +87,12 @@ Expected<std::unique_ptr<Transformer>> Transformer::load(const std::string& path
   t->step_tokens_ = options.engine.prefill_chunk + options.engine.max_running;
   HEED_ASSIGN(t->arena_, Arena::make(step_bytes(t->spec_, t->step_tokens_, options.engine.max_running + 1)));
   Exec exec{t->pool_, t->arena_, *t->kernels_, t->counters_};
-  HEED_ASSIGN(t->weights_, load_weights(t->spec_, t->file_, exec));
+  LoadWeightsOptions how;
+  if (options.weights == "f32")
+    how.precision = WeightPrecision::f32;
+  else if (options.weights != "file")
+    return fail(Code::invalid_argument, "load: weights must be file or f32, got " + options.weights, "weights");
+  HEED_ASSIGN(t->weights_, load_weights(t->spec_, t->file_, exec, how));
   HEED_TRY(t->make_cache(options));
   t->items_.reserve(static_cast<std::size_t>(t->step_tokens_));
   return t;

@@ -56,13 +56,22 @@ Expected<void> check_shape(const WeightSlot& slot, const Tensor& t) {
               slot.name);
 }
 
-Expected<void> fill(const WeightSlot& slot, const Tensor& t, Exec& exec) {
+Expected<PackedMatrix> pack_as_f32(const Tensor& t, Exec& exec) {
+  HEED_ASSIGN(Buffer floats, Buffer::make(static_cast<std::size_t>(t.rows() * t.cols()) * sizeof(float)));
+  auto* out = reinterpret_cast<float*>(floats.data());
+  exec.pool.parallel_for(t.rows(), 64, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t r = begin; r < end; ++r) dequantize_row(t.dtype, t.row(r), t.cols(), out + r * t.cols());
+  });
+  return PackedMatrix::pack({.data = floats.data(), .dtype = DType::f32, .rank = t.rank, .shape = t.shape}, exec);
+}
+
+Expected<void> fill(const WeightSlot& slot, const Tensor& t, WeightPrecision precision, Exec& exec) {
   if (auto* const* view = std::get_if<Tensor*>(&slot.target)) {
     **view = t;
     return {};
   }
   if (auto* const* packed = std::get_if<PackedMatrix*>(&slot.target)) {
-    auto made = PackedMatrix::pack(t, exec);
+    auto made = precision == WeightPrecision::f32 ? pack_as_f32(t, exec) : PackedMatrix::pack(t, exec);
     if (!made) return fail(made.error().code, "load: tensor " + slot.name + ": " + made.error().text, slot.name);
     **packed = std::move(*made);
     return {};
@@ -100,7 +109,7 @@ Expected<void> visit_weights(const ModelSpec& spec, ModelWeights& weights, const
 }
 
 Expected<ModelWeights> load_weights(const ModelSpec& spec, const GgufFile& file, Exec& exec,
-                                    const std::function<bool(std::int64_t, std::int64_t)>& progress) {
+                                    const LoadWeightsOptions& options) {
   ModelWeights weights;
   std::set<std::string, std::less<>> used;
   std::int64_t done = 0, total = 0;
@@ -114,10 +123,10 @@ Expected<ModelWeights> load_weights(const ModelSpec& spec, const GgufFile& file,
                   slot.name);
     used.insert(slot.name);
     HEED_TRY(check_shape(slot, *t));
-    HEED_TRY(fill(slot, *t, exec));
+    HEED_TRY(fill(slot, *t, options.precision, exec));
     if (std::holds_alternative<PackedMatrix*>(slot.target)) file.drop_pages(*t);
     done += t->bytes();
-    if (progress && !progress(done, total)) return fail(Code::cancelled, "load: cancelled");
+    if (options.progress && !options.progress(done, total)) return fail(Code::cancelled, "load: cancelled");
     return {};
   };
   HEED_TRY(visit_weights(spec, weights, load_one));

@@ -45,9 +45,19 @@ struct WeightSlot {
 Expected<void> visit_weights(const ModelSpec& spec, ModelWeights& weights,
                              const std::function<Expected<void>(const WeightSlot&)>& visit);
 
+enum class WeightPrecision : std::uint8_t {
+  file,  // the file's bits, int8 activations where it is quantized
+  f32,   // dequantized: the yardstick for quality measurements, four to eight times the memory
+};
+
+struct LoadWeightsOptions {
+  WeightPrecision precision = WeightPrecision::file;
+  std::function<bool(std::int64_t done, std::int64_t total)> progress;  // bytes; false cancels; may be empty
+};
+
 /// Packs every weight of the spec; source pages are dropped as they are packed. Missing, misshapen and unused tensors
-/// are errors by name. `progress` (done, total bytes) may be empty; false from it cancels.
+/// are errors by name.
 Expected<ModelWeights> load_weights(const ModelSpec& spec, const GgufFile& file, Exec& exec,
-                                    const std::function<bool(std::int64_t, std::int64_t)>& progress = {});
+                                    const LoadWeightsOptions& options = {});
 
 }  // namespace heed
