@@ -2,10 +2,6 @@
 SHELL := bash
 PORT ?= 8080
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-JOBS := $(shell nproc)
-CONFIGURE = cmake --preset $(1) >build/$(1).log 2>&1 || { tail -20 build/$(1).log; exit 1; }
-BUILD = $(CONFIGURE) && cmake --build --preset $(1) -j $(JOBS)
-
 .PHONY: help run test unit golden fuzz bench compare format lint web docs clean
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -13,7 +9,7 @@ help: ## list the targets
 run: ## install, build, get the default model, serve on http://127.0.0.1:8080 (DETACH=1: in the background)
 	@tools/setup.sh core web
 	@$(MAKE) -s web
-	@$(call BUILD,release) --target heed
+	@tools/build.sh release heed
 	@tools/run.sh $(PORT) $(DETACH)
 
 test: ## every test except the long ones; last line: N passed, N failed
@@ -30,15 +26,15 @@ golden: ## make the goldens anew (torch, transformers, jinja2 in .oracles)
 
 fuzz: ## 100,000 mutated files and the libFuzzer targets under sanitizers (SECONDS=60 each)
 	@tools/setup.sh core test
-	@$(call BUILD,fuzz)
+	@tools/build.sh fuzz
 	@tools/fuzz.sh $(or $(SECONDS),60)
 
 bench: ## heed's own benchmarks
-	@$(call BUILD,release)
+	@tools/build.sh release
 	@for group in machine llm; do build/release/heed bench $$group; done
 
 compare: ## heed against its peers, in one run (builds the peers into .peers the first time)
-	@$(call BUILD,release) --target heed
+	@tools/build.sh release heed
 	@tools/peers.sh
 	@.peers/bin/python bench/compare.py llm --json
 
