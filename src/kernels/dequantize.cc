@@ -19,36 +19,43 @@ float load_half(Bytes p) noexcept { return half_to_float(load<std::uint16_t>(p))
 float signed_byte(unsigned char c) noexcept { return static_cast<float>(static_cast<signed char>(c)); }
 
 // 32-value blocks: value i < 16 is the low nibble of byte i, value i + 16 its high nibble.
-int nibble(Bytes quants, int i) noexcept { return i < 16 ? quants[i] & 15 : quants[i - 16] >> 4; }
 
 // half d | 16 bytes of nibbles
 void q4_0(Bytes block, float* out) noexcept {
   const float d = load_half(block);
-  for (int i = 0; i < 32; ++i) out[i] = d * static_cast<float>(nibble(block + 2, i) - 8);
+  for (int i = 0; i < 16; ++i) {
+    out[i] = d * static_cast<float>((block[2 + i] & 15) - 8);
+    out[i + 16] = d * static_cast<float>((block[2 + i] >> 4) - 8);
+  }
 }
 
 // half d | half min | 16 bytes of nibbles
 void q4_1(Bytes block, float* out) noexcept {
   const float d = load_half(block), m = load_half(block + 2);
-  for (int i = 0; i < 32; ++i) out[i] = d * static_cast<float>(nibble(block + 4, i)) + m;
-}
-
-int five_bits(Bytes quants, std::uint32_t high, int i) noexcept {
-  return nibble(quants, i) | static_cast<int>((high >> i & 1) << 4);
+  for (int i = 0; i < 16; ++i) {
+    out[i] = d * static_cast<float>(block[4 + i] & 15) + m;
+    out[i + 16] = d * static_cast<float>(block[4 + i] >> 4) + m;
+  }
 }
 
 // half d | 32 fifth bits | 16 bytes of nibbles
 void q5_0(Bytes block, float* out) noexcept {
   const float d = load_half(block);
   const auto high = load<std::uint32_t>(block + 2);
-  for (int i = 0; i < 32; ++i) out[i] = d * static_cast<float>(five_bits(block + 6, high, i) - 16);
+  for (int i = 0; i < 16; ++i) {
+    out[i] = d * static_cast<float>((block[6 + i] & 15) + static_cast<int>((high >> i & 1) << 4) - 16);
+    out[i + 16] = d * static_cast<float>((block[6 + i] >> 4) + static_cast<int>((high >> (i + 16) & 1) << 4) - 16);
+  }
 }
 
 // half d | half min | 32 fifth bits | 16 bytes of nibbles
 void q5_1(Bytes block, float* out) noexcept {
   const float d = load_half(block), m = load_half(block + 2);
   const auto high = load<std::uint32_t>(block + 4);
-  for (int i = 0; i < 32; ++i) out[i] = d * static_cast<float>(five_bits(block + 8, high, i)) + m;
+  for (int i = 0; i < 16; ++i) {
+    out[i] = d * static_cast<float>((block[8 + i] & 15) + static_cast<int>((high >> i & 1) << 4)) + m;
+    out[i + 16] = d * static_cast<float>((block[8 + i] >> 4) + static_cast<int>((high >> (i + 16) & 1) << 4)) + m;
+  }
 }
 
 // half d | 32 signed bytes
@@ -57,16 +64,22 @@ void q8_0(Bytes block, float* out) noexcept {
   for (int i = 0; i < 32; ++i) out[i] = signed_byte(block[2 + i]) * d;
 }
 
-// 256-value blocks of 2-bit fields: bytes [2][32], each holding four fields 32 values apart.
-int two_bits(Bytes quants, int i) noexcept { return quants[i / 128 * 32 + i % 32] >> (i / 32 % 4 * 2) & 3; }
+// A run of 16 values of a 256-value block: its bytes and how far its field stands above bit 0.
+struct Run {
+  Bytes bytes;
+  int shift;
+};
+
+// 2-bit fields: bytes [2][32], each holding four fields 32 values apart.
+Run two_bit_run(Bytes quants, int k) noexcept { return {quants + k / 8 * 32 + k % 2 * 16, k / 2 % 4 * 2}; }
 
 // 16 bytes scale (low) and min (high) nibbles | 64 bytes of 2-bit fields | half d | half dmin
 void q2_k(Bytes block, float* out) noexcept {
   const float d = load_half(block + 80), dmin = load_half(block + 82);
-  for (int i = 0; i < 256; ++i) {
-    const int scale = block[i / 16];
-    const float dl = d * static_cast<float>(scale & 15), ml = dmin * static_cast<float>(scale >> 4);
-    out[i] = dl * static_cast<float>(two_bits(block + 16, i)) - ml;
+  for (int k = 0; k < 16; ++k) {
+    const float dl = d * static_cast<float>(block[k] & 15), ml = dmin * static_cast<float>(block[k] >> 4);
+    const Run run = two_bit_run(block + 16, k);
+    for (int i = 0; i < 16; ++i) out[16 * k + i] = dl * static_cast<float>(run.bytes[i] >> run.shift & 3) - ml;
   }
 }
 
@@ -74,13 +87,16 @@ void q2_k(Bytes block, float* out) noexcept {
 void q3_k(Bytes block, float* out) noexcept {
   const float d = load_half(block + 108);
   const Bytes scales = block + 96;
-  for (int i = 0; i < 256; ++i) {
-    const int k = i / 16;
+  for (int k = 0; k < 16; ++k) {
     const int low = k < 8 ? scales[k] & 15 : scales[k - 8] >> 4;
     const int high = scales[8 + k % 4] >> (k / 4 * 2) & 3;
     const float dl = d * static_cast<float>((low | high << 4) - 32);
-    const int offset = (block[i % 32] >> (i / 32) & 1) != 0 ? 0 : 4;
-    out[i] = dl * static_cast<float>(two_bits(block + 32, i) - offset);
+    const Run run = two_bit_run(block + 32, k);
+    const Bytes inverted = block + k % 2 * 16;
+    for (int i = 0; i < 16; ++i) {
+      const int third = inverted[i] >> (k / 2) & 1;
+      out[16 * k + i] = dl * static_cast<float>((run.bytes[i] >> run.shift & 3) + 4 * third - 4);
+    }
   }
 }
 
@@ -96,38 +112,44 @@ ScaleMin scale_min(Bytes packed, int k) noexcept {
   return {static_cast<float>(scale), static_cast<float>(min)};
 }
 
-// 256-value blocks of nibbles: bytes [4][32], low nibbles first, high nibbles 32 values later.
-int k_nibble(Bytes quants, int i) noexcept { return quants[i / 64 * 32 + i % 32] >> (i / 32 % 2 * 4) & 15; }
-
 // half d | half dmin | 12 bytes of scales and minima | 128 bytes of nibbles
 void q4_k(Bytes block, float* out) noexcept {
   const float d = load_half(block), dmin = load_half(block + 2);
-  for (int i = 0; i < 256; ++i) {
-    const ScaleMin s = scale_min(block + 4, i / 32);
+  for (int k = 0; k < 8; ++k) {
+    const ScaleMin s = scale_min(block + 4, k);
     const float scaled = d * s.scale, offset = dmin * s.min;
-    out[i] = scaled * static_cast<float>(k_nibble(block + 16, i)) - offset;
+    const Bytes nibbles = block + 16 + k / 2 * 32;
+    const int shift = k % 2 * 4;
+    for (int i = 0; i < 32; ++i) out[32 * k + i] = scaled * static_cast<float>(nibbles[i] >> shift & 15) - offset;
   }
 }
 
 // half d | half dmin | 12 bytes of scales and minima | 32 bytes of fifth bits | 128 bytes of nibbles
 void q5_k(Bytes block, float* out) noexcept {
   const float d = load_half(block), dmin = load_half(block + 2);
-  for (int i = 0; i < 256; ++i) {
-    const ScaleMin s = scale_min(block + 4, i / 32);
+  for (int k = 0; k < 8; ++k) {
+    const ScaleMin s = scale_min(block + 4, k);
     const float scaled = d * s.scale, offset = dmin * s.min;
-    const int high = block[16 + i % 32] >> (i / 32) & 1;
-    out[i] = scaled * static_cast<float>(k_nibble(block + 48, i) | high << 4) - offset;
+    const Bytes nibbles = block + 48 + k / 2 * 32;
+    const int shift = k % 2 * 4;
+    for (int i = 0; i < 32; ++i) {
+      const int quant = (nibbles[i] >> shift & 15) + (block[16 + i] >> k & 1) * 16;
+      out[32 * k + i] = scaled * static_cast<float>(quant) - offset;
+    }
   }
 }
 
 // 128 bytes of nibbles [2][64] | 64 bytes of 2-bit fields | 16 signed scales | half d
 void q6_k(Bytes block, float* out) noexcept {
   const float d = load_half(block + 208);
-  for (int i = 0; i < 256; ++i) {
-    const int low = block[i / 128 * 64 + i % 64] >> (i / 64 % 2 * 4) & 15;
-    const int quant = (low | two_bits(block + 128, i) << 4) - 32;
-    const float scaled = d * signed_byte(block[192 + i / 16]);
-    out[i] = scaled * static_cast<float>(quant);
+  for (int k = 0; k < 16; ++k) {
+    const float scaled = d * signed_byte(block[192 + k]);
+    const Run high = two_bit_run(block + 128, k);
+    const Run low{block + k / 8 * 64 + k % 4 * 16, k / 4 % 2 * 4};
+    for (int i = 0; i < 16; ++i) {
+      const int quant = (low.bytes[i] >> low.shift & 15) + (high.bytes[i] >> high.shift & 3) * 16 - 32;
+      out[16 * k + i] = scaled * static_cast<float>(quant);
+    }
   }
 }
 
