@@ -1,0 +1,23 @@
+// command.h -- what a subcommand adds to the program: its options, and what runs once they are parsed.
+#pragma once
+#include <CLI/CLI.hpp>
+#include <functional>
+
+#include "core/expected.h"
+
+namespace heed {
+
+/// Filled by the callback of the chosen subcommand; main runs it. An error is printed as `heed: ...`, exit code 1.
+struct Command {
+  std::function<Expected<void>()> run;
+};
+
+// One per file; the name says which.
+void add_pull(CLI::App& app, Command& command);
+void add_models(CLI::App& app, Command& command);
+void add_inspect(CLI::App& app, Command& command);
+void add_chat(CLI::App& app, Command& command);
+void add_serve(CLI::App& app, Command& command);
+void add_bench(CLI::App& app, Command& command);
+
+}  // namespace heed

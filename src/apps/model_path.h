@@ -1,0 +1,15 @@
+// model_path.h -- where a model named on the command line lies.
+#pragma once
+#include <string>
+
+#include "core/expected.h"
+#include "store/store.h"
+
+namespace heed {
+
+/// The store under $HEED_HOME with the built-in catalogue (HEED_CATALOG replaces it).
+Expected<Store> open_store();
+/// A path as it is, or a catalogue name's file; "default" is the catalogue's default model.
+Expected<std::string> model_path(const std::string& name_or_path);
+
+}  // namespace heed

@@ -1,0 +1,20 @@
+// chat_prompt.h -- messages to prompt tokens: the model's own template, control tokens only from the template.
+#pragma once
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <vector>
+
+#include "core/expected.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+
+namespace heed {
+
+/// `messages`: array of {role, content, ...} as the OpenAI API has them, content already plain text. The prompt ends
+/// where the assistant's answer begins. Errors of the template (raise_exception) are invalid_argument with its text.
+Expected<std::vector<Segment>> render_chat(const Tokenizer& tokenizer, const ChatTemplate& chat,
+                                           const nlohmann::ordered_json& messages);
+Expected<std::vector<std::int32_t>> chat_prompt(const Tokenizer& tokenizer, const ChatTemplate& chat,
+                                                const nlohmann::ordered_json& messages);
+
+}  // namespace heed
