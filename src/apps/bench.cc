@@ -87,6 +87,8 @@ void add_bench(CLI::App& app, Command& command) {
       g->add_option("--text", o->text_path, "UTF-8 text (default: " + o->text_path + ")");
       g->add_option("--chunks", o->chunks, "chunks of 512 tokens")->check(CLI::Range(1, 1 << 20));
       g->add_option("--reference", o->reference_path, "logits of another engine instead of heed's float path");
+      g->add_option("--save-tokens", o->tokens_path, "write the token ids there (JSON)");
+      g->add_flag("--perplexity-only", o->perplexity_only, "no divergence");
       g->add_option("--save-logits", o->save_path, "write heed's logits there");
     }
     g->callback([o, &command, run = group.run] {

@@ -14,6 +14,8 @@ struct BenchOptions {
   std::string text_path;            // quality: UTF-8 text
   std::string reference_path;       // quality: logits of another engine
   std::string save_path;            // quality: write heed's logits
+  std::string tokens_path;          // quality: write the token ids
+  bool perplexity_only = false;     // quality: no divergence
   std::int32_t chunks = 20;         // quality: chunks of 512 tokens
   std::int32_t prefill = 512;       // llm: prompt tokens
   std::int32_t decode = 128;        // llm: tokens after it

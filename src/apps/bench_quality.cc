@@ -21,7 +21,7 @@ constexpr std::int32_t kChunk = 512,
 
 struct Scores {
   double negative_log_likelihood = 0, divergence = 0;
-  std::int64_t tokens = 0, same_top = 0, compared = 0;
+  std::int64_t tokens = 0, same_top = 0;
 };
 
 // log-softmax in place, in double: returns the index of the largest.
@@ -71,6 +71,7 @@ class Reference {
  public:
   static Expected<Reference> open(const BenchOptions& o, const std::string& path, std::int32_t vocab) {
     Reference r;
+    if (o.perplexity_only) return r;
     if (o.reference_path.empty()) {
       LoadOptions exact = o.load;
       exact.weights = exact.kv_dtype = "f32";
@@ -106,13 +107,14 @@ void score(std::span<const float> got, std::span<const float> want, std::span<co
   std::vector<double> log_p, log_q;
   for (std::size_t row = 0; row + kFirstScored < tokens.size(); ++row) {
     const std::size_t top_q = log_softmax(got.subspan(row * vocab, vocab), log_q);
+    s.negative_log_likelihood -= log_q[static_cast<std::size_t>(tokens[row + kFirstScored])];
+    ++s.tokens;
+    if (want.empty()) continue;
     const std::size_t top_p = log_softmax(want.subspan(row * vocab, vocab), log_p);
     double divergence = 0;
     for (std::size_t i = 0; i < vocab; ++i) divergence += std::exp(log_p[i]) * (log_p[i] - log_q[i]);
-    s.negative_log_likelihood -= log_q[static_cast<std::size_t>(tokens[row + kFirstScored])];
     s.divergence += divergence;
     s.same_top += top_p == top_q ? 1 : 0;
-    ++s.tokens;
   }
 }
 
@@ -136,11 +138,25 @@ Expected<void> save(std::ofstream& out, std::span<const float> logits) {
   return {};
 }
 
+// The chunks' ids as a JSON array of arrays, so that a peer can be given the very same tokens.
+Expected<void> save_tokens(const BenchOptions& o, std::span<const std::int32_t> tokens) {
+  if (o.tokens_path.empty()) return {};
+  std::ofstream out(o.tokens_path);
+  for (std::size_t i = 0; i < tokens.size(); ++i) out << (i == 0 ? "[[" : i % kChunk == 0 ? "],\n[" : ",") << tokens[i];
+  out << "]]\n";
+  if (!out) return fail(Code::io, "quality: could not write " + o.tokens_path);
+  return {};
+}
+
 Expected<void> bench_model(const BenchOptions& o, const std::string& name) {
   HEED_ASSIGN(const std::string path, model_path(name));
   HEED_ASSIGN(Evaluator heed, Evaluator::load(path, o.load));
   HEED_ASSIGN(auto tokens, read_tokens(o, heed.model().tokenizer()));
   const std::int32_t vocab = heed.model().vocab_size();
+  // llama.cpp puts the beginning-of-text token in front of every chunk of a model that wants one.
+  if (heed.model().tokenizer().adds_bos())
+    for (std::size_t i = 0; i < tokens.size(); i += kChunk) tokens[i] = heed.model().tokenizer().bos();
+  HEED_TRY(save_tokens(o, tokens));
   HEED_ASSIGN(Reference reference, Reference::open(o, path, vocab));
   std::ofstream out;
   if (!o.save_path.empty()) {
@@ -151,15 +167,15 @@ Expected<void> bench_model(const BenchOptions& o, const std::string& name) {
   Scores s;
   for (std::int32_t c = 0; c < o.chunks; ++c) {
     const auto chunk = std::span(tokens).subspan(static_cast<std::size_t>(c) * kChunk, kChunk);
-    // llama.cpp puts the beginning-of-text token in front of every chunk of a model that wants one.
-    if (heed.model().tokenizer().adds_bos()) chunk[0] = heed.model().tokenizer().bos();
-    HEED_ASSIGN(const auto want, reference.chunk(chunk));
+    std::span<const float> want;
+    if (!o.perplexity_only) HEED_ASSIGN(want, reference.chunk(chunk));
     HEED_ASSIGN(const auto got, heed.chunk(chunk));
     HEED_TRY(save(out, got));
     score(got, want, chunk, static_cast<std::size_t>(vocab), s);
   }
   const auto n = static_cast<double>(s.tokens);
   print_result(o, {"perplexity " + name, "", {std::exp(s.negative_log_likelihood / n)}});
+  if (o.perplexity_only) return {};
   print_result(o, {"mean KL to f32 " + name, "nats", {s.divergence / n}});
   print_result(o, {"top-1 agreement with f32 " + name, "%", {100.0 * static_cast<double>(s.same_top) / n}});
   print_result(o, {"positions " + name, "", {n}});
