@@ -168,7 +168,9 @@ Expected<void> bench_model(const BenchOptions& o, const std::string& name) {
   for (std::int32_t c = 0; c < o.chunks; ++c) {
     const auto chunk = std::span(tokens).subspan(static_cast<std::size_t>(c) * kChunk, kChunk);
     std::span<const float> want;
-    if (!o.perplexity_only) HEED_ASSIGN(want, reference.chunk(chunk));
+    if (!o.perplexity_only) {
+      HEED_ASSIGN(want, reference.chunk(chunk));
+    }
     HEED_ASSIGN(const auto got, heed.chunk(chunk));
     HEED_TRY(save(out, got));
     score(got, want, chunk, static_cast<std::size_t>(vocab), s);
