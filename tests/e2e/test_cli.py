@@ -1,0 +1,112 @@
+"""The commands as a person types them."""
+import json
+import pathlib
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+import server
+
+
+def heed(*arguments, **more):
+    return subprocess.run([server.HEED, *arguments], capture_output=True, text=True, timeout=300, **more)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def models():
+    server.pull(server.DEFAULT_MODEL, server.SMALL_MODEL, server.BASE_MODEL)
+
+
+def test_help_has_an_example_everywhere():
+    commands = re.findall(r"^  ([a-z]+)  ", heed("--help").stdout, re.M)
+    assert {"serve", "chat", "pull", "models", "inspect", "bench"} <= set(commands)
+    for command in commands:
+        shown = heed(command, "--help")
+        assert shown.returncode == 0
+        assert f"heed {command}" in shown.stdout, command
+
+
+def test_usage_errors_exit_2():
+    for wrong in (["nonsense"], [], ["chat", "--no-such-option"], ["pull"]):
+        done = heed(*wrong)
+        assert done.returncode == 2, wrong
+        assert done.stderr.startswith("heed: ")
+
+
+def test_failures_exit_1_and_say_what_to_do():
+    done = heed("chat", "--model", "qwen2.5-coder-0.5b", "-p", "hi")
+    assert done.returncode == 1
+    assert "heed pull" in done.stderr and server.DEFAULT_MODEL in done.stderr
+
+
+def test_models_lists_the_catalogue():
+    listed = [json.loads(line) for line in heed("models", "--json").stdout.splitlines()]
+    assert {server.DEFAULT_MODEL, server.SMALL_MODEL, server.BASE_MODEL} <= {m["name"] for m in listed if m.get("path")}
+
+
+def test_inspect_shows_metadata_and_tensors():
+    shown = heed("inspect", server.SMALL_MODEL).stdout
+    assert "llama" in shown and "Q4_1" in shown
+
+
+def test_inspect_names_what_is_wrong(tmp_path):
+    for name, data in {"empty": b"", "magic": b"NOPE" + bytes(100), "truncated": b"GGUF\x03\x00\x00\x00"}.items():
+        path = tmp_path / name
+        path.write_bytes(data)
+        done = heed("inspect", str(path))
+        assert done.returncode == 1 and done.stderr.startswith("heed: "), name
+
+
+def test_chat_writes_code_that_runs():
+    done = heed("chat", "--model", server.DEFAULT_MODEL, "-p", "Write a Python function that reverses a list.", "--max-tokens", "400")
+    assert done.returncode == 0, done.stderr
+    code = re.search(r"```python\n(.*?)```", done.stdout, re.S)[1]
+    name = re.search(r"def (\w+)\(", code)[1]
+    space = {}
+    exec(code, space)  # written by the model under test, on a list of ours
+    assert space[name]([1, 2, 3]) == [3, 2, 1]
+
+
+def test_small_model_chats():
+    done = heed("chat", "--model", server.SMALL_MODEL, "-p", "What is 2 + 2?", "--max-tokens", "40")
+    assert done.returncode == 0 and "4" in done.stdout
+
+
+def test_chat_remembers_and_takes_commands():
+    lines = "My name is Ada.\nWhat is my name?\n/help\n/new\n/quit\n"
+    done = heed("chat", "--model", server.DEFAULT_MODEL, "--max-tokens", "40", input=lines)
+    assert done.returncode == 0
+    assert "Ada" in done.stdout.split("/help")[0]
+
+
+def test_interrupt_stops_the_answer_not_the_program():
+    process = subprocess.Popen([server.HEED, "chat", "--model", server.DEFAULT_MODEL], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process.stdin.write("Write a very long story about a lighthouse.\n")
+    process.stdin.flush()
+    process.stdout.read(20)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    assert process.poll() is None
+    out, _ = process.communicate("/quit\n", timeout=60)
+    assert process.returncode == 0
+    assert len(out) < 20000
+
+
+def test_same_answer_for_any_thread_count():
+    answers = {heed("chat", "--threads", n, "--json", "-p", "Name three colours.", "--max-tokens", "40").stdout.split('"finish')[0] for n in ("1", "2")}
+    assert len(answers) == 1
+
+
+def test_quality_of_the_small_model(tmp_path):
+    """Perplexity on heed's own README-sized text is finite and near the f32 path's."""
+    text = tmp_path / "text.txt"
+    root = pathlib.Path(server.ROOT)
+    text.write_text("\n".join((root / f).read_text() for f in ("ARCHITECTURE.md", "CONTRIBUTING.md", "LICENSE")))
+    done = heed("bench", "quality", "--model", server.SMALL_MODEL, "--text", str(text), "--chunks", "2", "--json")
+    assert done.returncode == 0, done.stderr
+    values = {json.loads(line)["case"].rsplit(" ", 1)[0]: json.loads(line)["value"] for line in done.stdout.splitlines()}
+    assert 1 < values["perplexity"] < 100
+    assert values["mean KL to f32"] < 5e-3
