@@ -22,7 +22,7 @@ class PagePool {
   PagePool(PagePool&&) noexcept;
   PagePool& operator=(PagePool&&) noexcept;
 
-  Expected<std::int32_t> take();               // reference count 1; `busy` when none is free
+  Expected<std::int32_t> take();  // reference count 1; `busy` when none is free
   void retain(std::int32_t page) noexcept;
   void release(std::int32_t page) noexcept;
   std::int32_t references(std::int32_t page) const noexcept;
@@ -36,7 +36,10 @@ class PagePool {
 
  private:
   PagePool() = default;
-  struct Layer { KvLayerSpec spec; std::int64_t k_offset, v_offset; };
+  struct Layer {
+    KvLayerSpec spec;
+    std::int64_t k_offset, v_offset;
+  };
   Buffer memory_;
   std::vector<Layer> layers_;
   std::vector<std::int32_t> refs_, free_;
