@@ -1,0 +1,50 @@
+// assembly.h -- a model file on its way: `FILE.partial` is always a prefix of the final file, whichever source wrote
+// it.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/expected.h"
+#include "core/file.h"
+#include "store/digest.h"
+#include "store/store.h"
+
+namespace heed {
+
+class Assembly {
+ public:
+  /// Opens `path`.partial, hashing what an earlier try left there. `keep_going(done)` false cancels.
+  static Expected<Assembly> open(FileLayer& files, const CatalogEntry& entry, const std::string& path,
+                                 const std::function<bool(std::int64_t)>& keep_going);
+
+  std::int64_t bytes() const noexcept { return bytes_; }
+  std::int64_t bytes_left() const noexcept { return entry_->size_bytes - bytes_; }
+  /// True after an append of more bytes than the catalogue promises: these are not the file's.
+  bool is_too_long() const noexcept { return is_too_long_; }
+  Expected<void> append(std::span<const std::byte> bytes);
+  Expected<void> sync();
+  /// Forgets every byte: what came was not the file.
+  Expected<void> restart();
+  /// Checks size and hash, then moves the file to its place. A wrong file is removed.
+  Expected<void> finish();
+
+ private:
+  FileLayer* files_ = nullptr;
+  const CatalogEntry* entry_ = nullptr;
+  std::string path_;
+  std::unique_ptr<OutputFile> out_;
+  Sha256 digest_;
+  std::int64_t bytes_ = 0;
+  bool is_too_long_ = false;
+};
+
+/// The hash of a whole file, mapped a piece at a time.
+Expected<std::string> file_sha256(FileLayer& files, const std::string& path,
+                                  const std::function<bool(std::int64_t)>& keep_going);
+
+}  // namespace heed

@@ -1,0 +1,43 @@
+// pull.h -- one pull: the sources of one model, tried in order.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "store/assembly.h"
+#include "store/store.h"
+
+namespace heed {
+
+class Pull {
+ public:
+  Pull(FileLayer& files, const CatalogEntry& entry, std::string directory, const Store::OnProgress& progress,
+       std::vector<std::string>& unreachable_hosts);
+
+  /// The whole file is at DIRECTORY/entry.file afterwards. The caller holds the model's lock.
+  Expected<void> run();
+
+ private:
+  Expected<void> from_source(const CatalogSource& source, Assembly& assembly);
+  Expected<void> from_https(const CatalogSource& source, Assembly& assembly);
+  Expected<void> from_packages(const CatalogSource& source, Assembly& assembly);
+  /// Appends what the prefix lacks of the member, which begins at byte `begin` of the file; returns its size.
+  Expected<std::int64_t> one_package(const CatalogSource& source, std::size_t index, std::int64_t begin,
+                                     Assembly& assembly);
+  Expected<void> append(Assembly& assembly, std::span<const std::byte> bytes);
+  Expected<void> check_room(std::int64_t bytes);
+  /// Marks a failure of this machine, which no other source can mend.
+  Expected<void> local(Expected<void> done);
+  std::vector<std::int64_t> known_parts(const CatalogSource& source) const;
+  Expected<void> note_parts(const CatalogSource& source, const std::vector<std::int64_t>& sizes) const;
+  bool report(const std::string& what, std::int64_t done) const;
+  std::string parts_path() const { return path_ + ".parts"; }
+
+  FileLayer& files_;
+  const CatalogEntry& entry_;
+  std::string directory_, path_;
+  const Store::OnProgress& progress_;
+  std::vector<std::string>& unreachable_hosts_;
+  bool local_failure_ = false;
+};
+
+}  // namespace heed
