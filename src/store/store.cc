@@ -51,8 +51,11 @@ std::string Store::nearest(const std::string& name) const {
   std::string best;
   std::size_t best_distance = std::max<std::size_t>(name.size() / 2, 3);  // farther is no help
   for (const CatalogEntry& entry : catalog_) {
-    const bool is_part = name.size() >= 4 && entry.name.find(name) != std::string::npos;
-    const std::size_t distance = is_part ? 1 : edit_distance(name, entry.name);
+    std::size_t distance = edit_distance(name, entry.name);
+    if (name.size() >= 4) {  // a part or a misspelt beginning is worth a guess too
+      if (entry.name.find(name) != std::string::npos) distance = 1;
+      distance = std::min(distance, 1 + edit_distance(name, entry.name.substr(0, name.size())));
+    }
     if (distance >= best_distance) continue;
     best = entry.name;
     best_distance = distance;
