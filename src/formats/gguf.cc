@@ -81,8 +81,9 @@ Expected<Header> read_header(ByteReader& reader) {
 
 Expected<std::uint64_t> read_alignment(const ByteReader& reader, const Metadata& metadata) {
   constexpr const char* kKey = "general.alignment";
-  HEED_ASSIGN(const std::int64_t alignment, metadata.integer(kKey, 32, std::numeric_limits<std::int64_t>::min(),
-                                                             std::numeric_limits<std::int64_t>::max()));
+  const auto found = metadata.integer(kKey, 32, std::numeric_limits<std::int64_t>::min());
+  if (!found) return reader.malformed(found.error().text, reader.at(), kKey);
+  const std::int64_t alignment = *found;
   if (alignment < 8 || alignment > kMaxAlignment || !std::has_single_bit(static_cast<std::uint64_t>(alignment)))
     return reader.malformed("key 'general.alignment': expected a power of two from 8 to " +
                                 std::to_string(kMaxAlignment) + ", got " + std::to_string(alignment),
