@@ -17,28 +17,28 @@ inline constexpr std::int32_t kPageTokens = 64;
 
 /// Visible key blocks per query block (CSR): block-sparse, BigBird, hierarchical, tree.
 struct BlockList {
-  std::int32_t block = kPageTokens;            // tokens; a multiple of kPageTokens or a divisor of it
-  std::span<const std::int32_t> row_start;     // [query blocks + 1]; query block = position / block
-  std::span<const std::int32_t> key_block;     // ascending within a row
+  std::int32_t block = kPageTokens;         // tokens; a multiple of kPageTokens or a divisor of it
+  std::span<const std::int32_t> row_start;  // [query blocks + 1]; query block = position / block
+  std::span<const std::int32_t> key_block;  // ascending within a row
 };
 
 /// Which keys a query at position p sees. All conditions are intersected.
 struct Mask {
   bool causal = false;
-  std::int32_t window = 0;             // > 0: only the last `window` keys, p itself included
-  std::int32_t sink = 0;               // with window: the first `sink` keys stay visible
-  std::int32_t prefix = 0;             // with causal: keys < prefix are visible to everyone
+  std::int32_t window = 0;  // > 0: only the last `window` keys, p itself included
+  std::int32_t sink = 0;    // with window: the first `sink` keys stay visible
+  std::int32_t prefix = 0;  // with causal: keys < prefix are visible to everyone
   const BlockList* blocks = nullptr;
 };
 
 /// What a pair is worth: softcap(scale * q.k + bias).
 struct Score {
   float scale = 1.0f;
-  float softcap = 0.0f;                      // > 0: cap * tanh(s / cap)
-  std::span<const float> alibi_slope;        // [heads]: += slope * (key position - query position)
-  std::span<const float> by_distance;        // [heads, 2*reach+1]: += bias[clamp(key - query, -reach, reach)]
+  float softcap = 0.0f;                // > 0: cap * tanh(s / cap)
+  std::span<const float> alibi_slope;  // [heads]: += slope * (key position - query position)
+  std::span<const float> by_distance;  // [heads, 2*reach+1]: += bias[clamp(key - query, -reach, reach)]
   std::int32_t reach = 0;
-  std::span<const float> sink_logit;         // [heads]: one extra logit that owns no value
+  std::span<const float> sink_logit;  // [heads]: one extra logit that owns no value
 };
 
 struct AttentionSpec {  // immutable, one per layer
@@ -56,8 +56,8 @@ struct KvView {
   std::byte* base = nullptr;
   std::int64_t page_stride = 0, k_offset = 0, v_offset = 0;  // bytes
   std::span<const std::int32_t> pages;
-  DType dtype = DType::bf16;                 // bf16 or f32
-  std::int32_t length = 0;                   // visible tokens: keys at positions 0 .. length-1
+  DType dtype = DType::bf16;  // bf16 or f32
+  std::int32_t length = 0;    // visible tokens: keys at positions 0 .. length-1
   std::int32_t kv_heads = 1, k_dim = 0, v_dim = 0;
 };
 
@@ -67,15 +67,15 @@ struct Tap {
   float* probs = nullptr;  // [heads.size(), q_len, kv.length]
 };
 
-struct AttentionJob {  // one sequence of a ragged batch
-  const float* q = nullptr;        // [q_len, heads, k_dim], rows q_stride floats apart
+struct AttentionJob {        // one sequence of a ragged batch
+  const float* q = nullptr;  // [q_len, heads, k_dim], rows q_stride floats apart
   std::int64_t q_stride = 0;
-  float* out = nullptr;            // [q_len, heads, v_dim], rows out_stride floats apart
+  float* out = nullptr;  // [q_len, heads, v_dim], rows out_stride floats apart
   std::int64_t out_stride = 0;
   std::int32_t q_len = 0;
-  std::int32_t first_pos = 0;      // position of q[0]
+  std::int32_t first_pos = 0;  // position of q[0]
   KvView kv;
-  float* lse = nullptr;            // optional [q_len, heads]: log-sum-exp of the scores (natural log)
+  float* lse = nullptr;  // optional [q_len, heads]: log-sum-exp of the scores (natural log)
   const Tap* tap = nullptr;
 };
 

@@ -12,8 +12,8 @@ namespace heed {
 void dequantize_row(DType type, const std::byte* src, std::int64_t n, float* dst) noexcept;
 
 float half_to_float(std::uint16_t h) noexcept;
-std::uint16_t float_to_half(float f) noexcept;      // nearest even
-std::uint16_t float_to_bf16(float f) noexcept;      // nearest even; NaN stays NaN
+std::uint16_t float_to_half(float f) noexcept;  // nearest even
+std::uint16_t float_to_bf16(float f) noexcept;  // nearest even; NaN stays NaN
 inline float bf16_to_float(std::uint16_t h) noexcept {
   const std::uint32_t bits = static_cast<std::uint32_t>(h) << 16;
   float f;

@@ -17,8 +17,8 @@ namespace heed {
 /// Weights of one linear layer in packed form. Owns its memory. Move-only.
 class PackedMatrix {
  public:
-  /// Packs w [n, k] (row n = output column n; any DType of the catalogue's files, f32, f16 or bf16); k must be a multiple of 32 for block types.
-  /// Runs on the pool. Errors: unsupported dtype, shape, memory.
+  /// Packs w [n, k] (row n = output column n; any DType of the catalogue's files, f32, f16 or bf16); k must be a
+  /// multiple of 32 for block types. Runs on the pool. Errors: unsupported dtype, shape, memory.
   static Expected<PackedMatrix> pack(const Tensor& w, Exec& exec, Allocator& allocator = system_allocator());
 
   std::int64_t n() const noexcept { return n_; }
@@ -38,9 +38,9 @@ class PackedMatrix {
 
 /// int8 activations in blocks of 32: value = scale * q.
 struct QuantizedRows {
-  const std::int8_t* q = nullptr;         // [rows, k], |q| <= 127
-  const float* scale = nullptr;           // [rows, k/32]
-  const std::int32_t* sum = nullptr;      // [rows, k/16], sum of q over 16 values
+  const std::int8_t* q = nullptr;     // [rows, k], |q| <= 127
+  const float* scale = nullptr;       // [rows, k/32]
+  const std::int32_t* sum = nullptr;  // [rows, k/16], sum of q over 16 values
 };
 
 /// One matrix' left operand, in both forms: `f32` always, `q8` when some matrix needs it.
@@ -55,10 +55,10 @@ Expected<Activations> quantize_activations(const float* x, std::int64_t rows, st
 
 struct MatmulJob {
   const PackedMatrix* w = nullptr;
-  const float* bias = nullptr;      // [n] or none
-  float* out = nullptr;             // [rows, n] with stride
-  std::int64_t out_stride = 0;      // floats between rows of out
-  bool accumulate = false;          // out += result (residual) instead of out =
+  const float* bias = nullptr;  // [n] or none
+  float* out = nullptr;         // [rows, n] with stride
+  std::int64_t out_stride = 0;  // floats between rows of out
+  bool accumulate = false;      // out += result (residual) instead of out =
 };
 
 /// All jobs share the left operand and run in one parallel region.

@@ -1,0 +1,88 @@
+// matmul_table.h -- packed weights as the inner loops see them, and the loops' signatures.
+//
+// A matrix is cut into panels of 16 output columns. A panel holds its scales, then its quants ("W32": one unit of
+// 16 columns x 32 k after another); both parts are 64-byte aligned and read front to back. A unit's 32 k values form
+// eight quads of 4; a quad of 16 columns is 64 bytes, the operand of one dot-product instruction.
+//   4 bit: byte b of vector v holds quad v in the low, quad v+4 in the high nibble           (4 x 64 bytes)
+//   5 bit: ditto, then one vector whose bit j is the fifth bit of quad j                     (5 x 64)
+//   6 bit: ditto, then two vectors with 2 bits a quad: quads 0-3, quads 4-7                  (6 x 64)
+//   8 bit: one vector a quad                                                                (8 x 64)
+// Scales, per unit: half32: 16 halfs (and 16 half mins). super32: 16 uint8 scales, 16 uint8 mins; super16: 16 int8
+// scales for each half of the unit; both under 16 half factors (and 16 half min factors) that precede every 8 units.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "core/dtype.h"
+
+namespace heed {
+
+inline constexpr std::int64_t kPanelColumns = 16, kUnitDepth = 32, kSuperUnits = 8;
+
+enum class PackKind : std::uint8_t { q4_0, q4_1, q5_0, q5_1, q8_0, q4_k, q5_k, q6_k, f32, f16, bf16 };
+inline constexpr std::size_t kQuantKinds = 8, kFloatKinds = 3;
+
+enum class ScaleForm : std::uint8_t { half32, super32, super16 };
+
+struct PackFormat {
+  DType source;
+  std::int32_t bits;
+  ScaleForm scales;
+  std::int32_t offset_shift;  // stored = value + (1 << shift); 0: none
+  bool has_min;               // value = scale * q + min
+};
+
+/// Indexed by PackKind; quantized kinds only.
+inline constexpr PackFormat kPackFormats[kQuantKinds] = {
+    {DType::q4_0, 4, ScaleForm::half32, 3, false}, {DType::q4_1, 4, ScaleForm::half32, 0, true},
+    {DType::q5_0, 5, ScaleForm::half32, 4, false}, {DType::q5_1, 5, ScaleForm::half32, 0, true},
+    {DType::q8_0, 8, ScaleForm::half32, 7, false}, {DType::q4_k, 4, ScaleForm::super32, 0, true},
+    {DType::q5_k, 5, ScaleForm::super32, 0, true}, {DType::q6_k, 6, ScaleForm::super16, 5, false},
+};
+
+/// Bytes of a panel's scales that precede unit `unit` (a multiple of 8 for super forms gives the next super block).
+constexpr std::int64_t scale_bytes(const PackFormat& f, std::int64_t unit) {
+  const std::int64_t vectors = f.has_min ? 2 : 1;
+  if (f.scales == ScaleForm::half32) return unit * vectors * 32;
+  return unit / kSuperUnits * (vectors * 32 + kSuperUnits * 32) +
+         (unit % kSuperUnits == 0 ? 0 : vectors * 32 + unit % kSuperUnits * 32);
+}
+constexpr std::int64_t align64(std::int64_t n) { return (n + 63) & ~std::int64_t{63}; }
+constexpr std::int64_t quants_offset(const PackFormat& f, std::int64_t units) { return align64(scale_bytes(f, units)); }
+constexpr std::int64_t panel_bytes(const PackFormat& f, std::int64_t units) {
+  return quants_offset(f, units) + units * f.bits * 64;
+}
+
+/// Rows of int8 activations times one panel.
+struct PanelTask {
+  const std::uint8_t* panel = nullptr;
+  std::int64_t units = 0;             // k / 32
+  const std::int8_t* q = nullptr;     // [rows, k]
+  const float* scale = nullptr;       // [rows, k/32]
+  const std::int32_t* sum = nullptr;  // [rows, k/16]
+  std::int64_t rows = 0;
+  float* out = nullptr;             // [rows, 16]
+  std::uint8_t* scratch = nullptr;  // expanded only: expanded_bytes(units), 64-byte aligned
+};
+
+/// Rows of float activations times one panel [k, 16].
+struct FloatPanelTask {
+  const std::uint8_t* panel = nullptr;
+  std::int64_t k = 0;
+  const float* x = nullptr;  // [rows, k]
+  std::int64_t rows = 0;
+  float* out = nullptr;  // [rows, 16]
+};
+
+/// An expanded panel: one byte a quant, float scales (two sets of 16) and mins per unit.
+constexpr std::int64_t expanded_bytes(std::int64_t units) { return units * (512 + 3 * 64); }
+
+struct MatmulTable {
+  /// x [k] -> q [k], scale [k/32], sum [k/16]; see QuantizedRows.
+  void (*quantize_row)(const float* x, std::int64_t k, std::int8_t* q, float* scale, std::int32_t* sum);
+  void (*direct[kQuantKinds])(const PanelTask&);    // unpacks in registers: few rows
+  void (*expanded[kQuantKinds])(const PanelTask&);  // unpacks the panel once: many rows. Same bits as `direct`
+  void (*floats[kFloatKinds])(const FloatPanelTask&);
+};
+
+}  // namespace heed

@@ -1,0 +1,146 @@
+// simd_avx2.h -- sixteen lanes as two 256-bit registers. No dot-product instruction: bytes are multiplied in pairs into
+// 16 bits (maddubs) and summed there for as long as the weights' bits leave room.
+#pragma once
+#include <immintrin.h>
+
+#include <cstdint>
+
+#include "kernels/body/matmul_table.h"
+
+namespace heed {
+namespace {
+
+constexpr int kTileRows = 4;
+
+struct Bytes {
+  __m256i lo, hi;
+};  // 16 columns x 4 k
+struct Ints {
+  __m256i lo, hi;
+};
+struct Floats {
+  __m256 lo, hi;
+};
+using Quad = __m256i;
+
+inline Bytes load_bytes(const std::uint8_t* p) {
+  return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)),
+          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32))};
+}
+inline void store_bytes(std::uint8_t* p, Bytes b) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), b.lo);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 32), b.hi);
+}
+inline Bytes mask_bytes(Bytes b, int mask) {
+  const __m256i m = _mm256_set1_epi8(static_cast<char>(mask));
+  return {_mm256_and_si256(b.lo, m), _mm256_and_si256(b.hi, m)};
+}
+inline Bytes or_bytes(Bytes a, Bytes b) { return {_mm256_or_si256(a.lo, b.lo), _mm256_or_si256(a.hi, b.hi)}; }
+// Shifts move bits across bytes: callers mask what comes in.
+inline Bytes shift_right(Bytes b, int n) { return {_mm256_srli_epi16(b.lo, n), _mm256_srli_epi16(b.hi, n)}; }
+inline Bytes shift_left(Bytes b, int n) { return {_mm256_slli_epi16(b.lo, n), _mm256_slli_epi16(b.hi, n)}; }
+inline Quad broadcast_quad(const std::int8_t* p) {
+  std::int32_t word;
+  __builtin_memcpy(&word, p, sizeof word);
+  return _mm256_set1_epi32(word);
+}
+
+// Exact dot of unsigned kBits-bit weights with int8 activations, one quad at a time.
+template <int kBits>
+struct Dots {
+  // |pair sum| <= 2 * (2^bits - 1) * 127: how many of them fit 16 bits.
+  static constexpr int kGroup = kBits == 4 ? 8 : kBits == 5 ? 4 : 2;
+  __m256i lo16 = _mm256_setzero_si256(), hi16 = _mm256_setzero_si256();
+  __m256i lo32 = _mm256_setzero_si256(), hi32 = _mm256_setzero_si256();
+
+  void add(Bytes w, Quad a, int j) {
+    lo16 = _mm256_add_epi16(lo16, _mm256_maddubs_epi16(w.lo, a));
+    hi16 = _mm256_add_epi16(hi16, _mm256_maddubs_epi16(w.hi, a));
+    if (kGroup < 8 && j % kGroup == kGroup - 1) widen();
+  }
+  void widen() {
+    const __m256i one = _mm256_set1_epi16(1);
+    lo32 = _mm256_add_epi32(lo32, _mm256_madd_epi16(lo16, one));
+    hi32 = _mm256_add_epi32(hi32, _mm256_madd_epi16(hi16, one));
+    lo16 = hi16 = _mm256_setzero_si256();
+  }
+  Ints total() {
+    if constexpr (kGroup == 8) widen();
+    return {lo32, hi32};
+  }
+};
+
+// 8 bits leave no room for a sum in 16: the two nibbles go separate ways, w = 16 * high + low.
+template <>
+struct Dots<8> {
+  Dots<4> low, high;
+  void add(Bytes w, Quad a, int j) {
+    low.add(mask_bytes(w, 0x0f), a, j);
+    high.add(mask_bytes(shift_right(w, 4), 0x0f), a, j);
+  }
+  Ints total() {
+    const Ints l = low.total(), h = high.total();
+    return {_mm256_add_epi32(l.lo, _mm256_slli_epi32(h.lo, 4)), _mm256_add_epi32(l.hi, _mm256_slli_epi32(h.hi, 4))};
+  }
+};
+
+inline Ints minus(Ints a, std::int32_t b) {
+  const __m256i v = _mm256_set1_epi32(b);
+  return {_mm256_sub_epi32(a.lo, v), _mm256_sub_epi32(a.hi, v)};
+}
+inline Floats to_floats(Ints a) { return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)}; }
+
+inline Floats zero_floats() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
+inline Floats broadcast(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+inline Floats load_floats(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+inline void store_floats(float* p, Floats a) {
+  _mm256_storeu_ps(p, a.lo);
+  _mm256_storeu_ps(p + 8, a.hi);
+}
+inline Floats mul(Floats a, Floats b) { return {_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi)}; }
+inline Floats fma(Floats a, Floats b, Floats c) {
+  return {_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
+}
+inline Floats negate(Floats a) {
+  const __m256 sign = _mm256_set1_ps(-0.0f);
+  return {_mm256_xor_ps(a.lo, sign), _mm256_xor_ps(a.hi, sign)};
+}
+inline __m128i load_16(const std::uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
+inline Floats load_halfs(const std::uint8_t* p) {
+  return {_mm256_cvtph_ps(load_16(p)), _mm256_cvtph_ps(load_16(p + 16))};
+}
+inline Floats load_bf16(const std::uint8_t* p) {
+  const __m256i lo = _mm256_slli_epi32(_mm256_cvtepu16_epi32(load_16(p)), 16);
+  const __m256i hi = _mm256_slli_epi32(_mm256_cvtepu16_epi32(load_16(p + 16)), 16);
+  return {_mm256_castsi256_ps(lo), _mm256_castsi256_ps(hi)};
+}
+inline Floats load_u8(const std::uint8_t* p) {
+  const __m128i b = load_16(p);
+  return to_floats({_mm256_cvtepu8_epi32(b), _mm256_cvtepu8_epi32(_mm_srli_si128(b, 8))});
+}
+inline Floats load_i8(const std::uint8_t* p) {
+  const __m128i b = load_16(p);
+  return to_floats({_mm256_cvtepi8_epi32(b), _mm256_cvtepi8_epi32(_mm_srli_si128(b, 8))});
+}
+inline float max_abs(Floats a, Floats b) {
+  const __m256 sign = _mm256_set1_ps(-0.0f);
+  const __m256 m = _mm256_max_ps(_mm256_max_ps(_mm256_andnot_ps(sign, a.lo), _mm256_andnot_ps(sign, a.hi)),
+                                 _mm256_max_ps(_mm256_andnot_ps(sign, b.lo), _mm256_andnot_ps(sign, b.hi)));
+  __m128 h = _mm_max_ps(_mm256_castps256_ps128(m), _mm256_extractf128_ps(m, 1));
+  h = _mm_max_ps(h, _mm_movehl_ps(h, h));
+  return _mm_cvtss_f32(_mm_max_ss(h, _mm_shuffle_ps(h, h, 1)));
+}
+// Rounds 16 values to nearest even, stores them as int8, returns their sum.
+inline std::int32_t round_to_bytes(Floats a, std::int8_t* q) {
+  const __m256i lo = _mm256_cvtps_epi32(a.lo), hi = _mm256_cvtps_epi32(a.hi);
+  const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(lo, hi), 0xd8);
+  const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(q), bytes);
+  const __m256i s = _mm256_add_epi32(lo, hi);
+  __m128i t = _mm_add_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1));
+  t = _mm_add_epi32(t, _mm_shuffle_epi32(t, 0x4e));
+  return _mm_cvtsi128_si32(_mm_add_epi32(t, _mm_shuffle_epi32(t, 0xb1)));
+}
+
+}  // namespace
+}  // namespace heed

@@ -1,0 +1,75 @@
+// simd_avx512.h -- sixteen lanes as one 512-bit register; vpdpbusd multiplies and sums a quad at once.
+#pragma once
+#include <immintrin.h>
+
+#include <cstdint>
+
+#include "kernels/body/matmul_table.h"
+
+namespace heed {
+namespace {
+
+constexpr int kTileRows = 8;
+
+using Bytes = __m512i;  // 16 columns x 4 k
+struct Ints {
+  __m512i v;
+};
+using Floats = __m512;
+using Quad = __m512i;
+
+inline Bytes load_bytes(const std::uint8_t* p) { return _mm512_loadu_si512(p); }
+inline void store_bytes(std::uint8_t* p, Bytes b) { _mm512_storeu_si512(p, b); }
+inline Bytes mask_bytes(Bytes b, int mask) { return _mm512_and_si512(b, _mm512_set1_epi8(static_cast<char>(mask))); }
+inline Bytes or_bytes(Bytes a, Bytes b) { return _mm512_or_si512(a, b); }
+// Shifts move bits across bytes: callers mask what comes in.
+inline Bytes shift_right(Bytes b, int n) { return _mm512_srli_epi16(b, static_cast<unsigned>(n)); }
+inline Bytes shift_left(Bytes b, int n) { return _mm512_slli_epi16(b, static_cast<unsigned>(n)); }
+inline Quad broadcast_quad(const std::int8_t* p) {
+  std::int32_t word;
+  __builtin_memcpy(&word, p, sizeof word);
+  return _mm512_set1_epi32(word);
+}
+
+template <int kBits>
+struct Dots {
+  __m512i sum = _mm512_setzero_si512();
+  void add(Bytes w, Quad a, int) { sum = _mm512_dpbusd_epi32(sum, w, a); }
+  Ints total() { return {sum}; }
+};
+
+inline Ints minus(Ints a, std::int32_t b) { return {_mm512_sub_epi32(a.v, _mm512_set1_epi32(b))}; }
+inline Floats to_floats(Ints a) { return _mm512_cvtepi32_ps(a.v); }
+inline Floats zero_floats() { return _mm512_setzero_ps(); }
+inline Floats broadcast(float x) { return _mm512_set1_ps(x); }
+inline Floats load_floats(const float* p) { return _mm512_loadu_ps(p); }
+inline void store_floats(float* p, Floats a) { _mm512_storeu_ps(p, a); }
+inline Floats mul(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
+inline Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
+inline Floats negate(Floats a) {
+  return _mm512_castsi512_ps(_mm512_xor_si512(_mm512_castps_si512(a), _mm512_set1_epi32(INT32_MIN)));
+}
+inline Floats load_halfs(const std::uint8_t* p) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+inline Floats load_bf16(const std::uint8_t* p) {
+  const __m512i words = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(words, 16));
+}
+inline Floats load_u8(const std::uint8_t* p) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+}
+inline Floats load_i8(const std::uint8_t* p) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+}
+inline float max_abs(Floats a, Floats b) {
+  return _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b)));
+}
+inline std::int32_t round_to_bytes(Floats a, std::int8_t* q) {
+  const __m512i words = _mm512_cvtps_epi32(a);
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(q), _mm512_cvtsepi32_epi8(words));
+  return _mm512_reduce_add_epi32(words);
+}
+
+}  // namespace
+}  // namespace heed

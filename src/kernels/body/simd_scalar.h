@@ -1,0 +1,130 @@
+// simd_scalar.h -- sixteen lanes as plain arrays: any processor, and the easiest to read. The operations are kept out
+// of line: inlined and unrolled they take minutes to compile, and nobody runs this table for its speed.
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/body/matmul_table.h"
+#include "kernels/dequantize.h"
+
+namespace heed {
+namespace {
+
+constexpr int kTileRows = 4;
+
+struct Bytes {
+  std::uint8_t v[64];
+};  // 16 columns x 4 k
+struct Ints {
+  std::int32_t v[16];
+};
+struct Floats {
+  float v[16];
+};
+struct Quad {
+  std::int8_t v[4];
+};
+
+inline Bytes load_bytes(const std::uint8_t* p) {
+  Bytes b;
+  std::memcpy(b.v, p, 64);
+  return b;
+}
+inline void store_bytes(std::uint8_t* p, const Bytes& b) { std::memcpy(p, b.v, 64); }
+[[gnu::noinline]] inline Bytes mask_bytes(Bytes b, int mask) {
+  for (auto& x : b.v) x = static_cast<std::uint8_t>(x & mask);
+  return b;
+}
+[[gnu::noinline]] inline Bytes or_bytes(Bytes a, const Bytes& b) {
+  for (int i = 0; i < 64; ++i) a.v[i] = static_cast<std::uint8_t>(a.v[i] | b.v[i]);
+  return a;
+}
+[[gnu::noinline]] inline Bytes shift_right(Bytes b, int n) {
+  for (auto& x : b.v) x = static_cast<std::uint8_t>(x >> n);
+  return b;
+}
+[[gnu::noinline]] inline Bytes shift_left(Bytes b, int n) {
+  for (auto& x : b.v) x = static_cast<std::uint8_t>(x << n);
+  return b;
+}
+inline Quad broadcast_quad(const std::int8_t* p) {
+  Quad q;
+  std::memcpy(q.v, p, 4);
+  return q;
+}
+
+template <int kBits>
+struct Dots {
+  Ints sum = {};
+  [[gnu::noinline]] void add(const Bytes& w, Quad a, int) {
+    for (int c = 0; c < 16; ++c)
+      for (int i = 0; i < 4; ++i) sum.v[c] += w.v[4 * c + i] * a.v[i];
+  }
+  Ints total() { return sum; }
+};
+
+template <class F>
+Floats each(F f) {
+  Floats out;
+  for (int i = 0; i < 16; ++i) out.v[i] = f(i);
+  return out;
+}
+[[gnu::noinline]] inline Ints minus(Ints a, std::int32_t b) {
+  for (auto& x : a.v) x -= b;
+  return a;
+}
+[[gnu::noinline]] inline Floats to_floats(const Ints& a) {
+  return each([&](int i) { return static_cast<float>(a.v[i]); });
+}
+inline Floats zero_floats() { return {}; }
+[[gnu::noinline]] inline Floats broadcast(float x) {
+  return each([&](int) { return x; });
+}
+inline Floats load_floats(const float* p) {
+  return each([&](int i) { return p[i]; });
+}
+inline void store_floats(float* p, const Floats& a) { std::memcpy(p, a.v, 64); }
+[[gnu::noinline]] inline Floats mul(const Floats& a, const Floats& b) {
+  return each([&](int i) { return a.v[i] * b.v[i]; });
+}
+[[gnu::noinline]] inline Floats fma(const Floats& a, const Floats& b, const Floats& c) {
+  return each([&](int i) { return std::fma(a.v[i], b.v[i], c.v[i]); });
+}
+[[gnu::noinline]] inline Floats negate(const Floats& a) {
+  return each([&](int i) { return -a.v[i]; });
+}
+inline std::uint16_t load_word(const std::uint8_t* p) {
+  std::uint16_t w;
+  std::memcpy(&w, p, 2);
+  return w;
+}
+[[gnu::noinline]] inline Floats load_halfs(const std::uint8_t* p) {
+  return each([&](int i) { return half_to_float(load_word(p + 2 * i)); });
+}
+[[gnu::noinline]] inline Floats load_bf16(const std::uint8_t* p) {
+  return each([&](int i) { return bf16_to_float(load_word(p + 2 * i)); });
+}
+[[gnu::noinline]] inline Floats load_u8(const std::uint8_t* p) {
+  return each([&](int i) { return static_cast<float>(p[i]); });
+}
+[[gnu::noinline]] inline Floats load_i8(const std::uint8_t* p) {
+  return each([&](int i) { return static_cast<float>(static_cast<std::int8_t>(p[i])); });
+}
+inline float max_abs(const Floats& a, const Floats& b) {
+  float m = 0;
+  for (int i = 0; i < 16; ++i) m = std::max({m, std::fabs(a.v[i]), std::fabs(b.v[i])});
+  return m;
+}
+inline std::int32_t round_to_bytes(const Floats& a, std::int8_t* q) {
+  std::int32_t sum = 0;
+  for (int i = 0; i < 16; ++i) {
+    q[i] = static_cast<std::int8_t>(std::nearbyint(a.v[i]));
+    sum += q[i];
+  }
+  return sum;
+}
+
+}  // namespace
+}  // namespace heed
