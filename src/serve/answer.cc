@@ -1,0 +1,46 @@
+// answer.cc -- what every shape of an answer shares.
+#include "serve/answer.h"
+
+#include <algorithm>
+
+#include "serve/json_out.h"
+
+namespace heed {
+
+const char* finish_text(FinishReason reason) noexcept { return reason == FinishReason::stop ? "stop" : "length"; }
+
+void append_header(JsonOut& out, const Answer& answer, const char* object) {
+  out.open_object().member("id", answer.id).member("object", object).member("created", answer.created);
+  out.member("model", answer.model).member("system_fingerprint", answer.fingerprint);
+}
+
+void append_usage(JsonOut& out, const Answer& answer) {
+  std::int64_t prompt = 0, cached = 0, completion = 0;
+  Usage longest;
+  bool missed_deadline = false;
+  for (std::size_t i = 0; i < answer.choices.size(); ++i) {
+    const Choice& choice = answer.choices[i];
+    const bool is_first_of_prompt = i == 0 || answer.choices[i - 1].prompt != choice.prompt;
+    if (is_first_of_prompt) prompt += choice.usage.prompt_tokens, cached += choice.usage.cached_tokens;
+    completion += choice.usage.completion_tokens;
+    longest.queue_ms = std::max(longest.queue_ms, choice.usage.queue_ms);
+    longest.prefill_ms = std::max(longest.prefill_ms, choice.usage.prefill_ms);
+    longest.decode_ms = std::max(longest.decode_ms, choice.usage.decode_ms);
+    missed_deadline = missed_deadline || choice.finish == FinishReason::deadline;
+  }
+  out.key("usage").open_object().member("prompt_tokens", prompt).member("completion_tokens", completion);
+  out.member("total_tokens", prompt + completion);
+  out.key("prompt_tokens_details").open_object().member("cached_tokens", cached).close_object();
+  out.close_object();
+  const double rate = longest.decode_ms > 0 ? static_cast<double>(completion) * 1000.0 / longest.decode_ms : 0.0;
+  const auto rounded = [](double value) {
+    return static_cast<double>(static_cast<std::int64_t>(value * 100 + 0.5)) / 100;
+  };
+  out.key("heed").open_object().member("tokens_per_second", rounded(rate));
+  out.member("prefill_ms", rounded(longest.prefill_ms)).member("decode_ms", rounded(longest.decode_ms));
+  out.member("queue_ms", rounded(longest.queue_ms));
+  if (missed_deadline) out.member("missed_deadline", true);
+  out.close_object();
+}
+
+}  // namespace heed

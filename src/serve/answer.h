@@ -1,0 +1,64 @@
+// answer.h -- what a generation request has produced so far, and the shapes it can be told in.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "serve/params.h"
+#include "serve/prompt.h"
+
+namespace heed {
+
+struct Choice {
+  std::size_t prompt = 0;                   // which of the batch
+  std::optional<RequestId> id;              // once submitted
+  std::string text;                         // so far; only kept when the answer is told as a whole
+  std::vector<SampledToken> tokens;         // likewise, when logprobs were asked for
+  std::vector<SampledToken> prompt_tokens;  // `echo` with logprobs; as many as the prompt has, the first unscored
+  std::optional<FinishReason> finish;
+  Usage usage;
+  std::int64_t characters = 0;  // of the text told so far, for text_offset
+  bool is_begun = false;        // its first chunk is out
+};
+
+struct Answer {
+  std::string id, model, fingerprint;
+  std::int64_t created = 0;
+  GenerationParams params;
+  std::vector<PromptTokens> prompts;
+  std::vector<Choice> choices;
+  const Tokenizer* tokenizer = nullptr;
+};
+
+/// One API's shape of an answer. Every function gives whole JSON documents.
+class AnswerFormat {
+ public:
+  virtual ~AnswerFormat() = default;
+  virtual const char* id_prefix() const noexcept = 0;
+  virtual const char* input_field() const noexcept = 0;  // named when the input is over-long
+  virtual std::optional<ApiError> tokenize(LoadedModel& model, const GenerationParams& params,
+                                           std::vector<PromptTokens>& out) const = 0;
+  /// Ahead of a choice's first delta: the role, or the echoed prompt; "": nothing to say.
+  virtual std::string first_chunk(const Answer& answer, Choice& choice, std::size_t index) const = 0;
+  virtual std::string delta_chunk(const Answer& answer, Choice& choice, std::size_t index,
+                                  const Delta& delta) const = 0;
+  virtual std::string finish_chunk(const Answer& answer, const Choice& choice, std::size_t index) const = 0;
+  virtual std::string usage_chunk(const Answer& answer) const = 0;
+  virtual std::string whole(Answer& answer) const = 0;
+};
+
+std::unique_ptr<AnswerFormat> chat_format();
+std::unique_ptr<AnswerFormat> completion_format();
+
+// Shared by the formats.
+class JsonOut;
+const char* finish_text(FinishReason reason) noexcept;
+/// "usage" and "heed" (timings). Prompt tokens count once per prompt, completion tokens over all choices;
+/// cached_tokens are those of each prompt's first choice.
+void append_usage(JsonOut& out, const Answer& answer);
+void append_header(JsonOut& out, const Answer& answer, const char* object);
+
+}  // namespace heed

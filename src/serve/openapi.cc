@@ -1,0 +1,114 @@
+// openapi.cc -- the interface described by what parses it.
+#include "serve/service.h"
+
+namespace heed {
+namespace {
+
+Json schema_of(const ParamRow& row) {
+  switch (row.type) {
+    case ParamType::number:
+      return {{"type", "number"}, {"minimum", row.low}, {"maximum", row.high}};
+    case ParamType::integer:
+      return {{"type", "integer"}, {"minimum", row.low}, {"maximum", row.high}};
+    case ParamType::boolean:
+      return {{"type", "boolean"}};
+    case ParamType::string:
+      return {{"type", "string"}};
+    case ParamType::stop:
+      return {
+          {"anyOf", {{{"type", "string"}}, {{"type", "array"}, {"maxItems", 16}, {"items", {{"type", "string"}}}}}}};
+    case ParamType::bias:
+      return {{"type", "object"}, {"additionalProperties", {{"type", "number"}, {"minimum", -100}, {"maximum", 100}}}};
+    case ParamType::messages:
+      return {{"type", "array"}, {"minItems", 1}, {"items", {{"$ref", "#/components/schemas/Message"}}}};
+    case ParamType::prompt:
+      return {{"anyOf", {{{"type", "string"}}, {{"type", "array"}}}}};
+    case ParamType::object:
+      return {{"type", "object"}};
+    case ParamType::array:
+      return {{"type", "array"}};
+    case ParamType::any:
+      break;
+  }
+  return Json::object();
+}
+
+Json request_schema(Endpoint endpoint, const char* required) {
+  Json properties = Json::object();
+  for (const ParamRow& row : parameter_table()) {
+    if ((row.endpoints & endpoint) == 0) continue;
+    Json schema = schema_of(row);
+    schema["description"] =
+        row.apply == nullptr ? "Not supported yet: " + std::string(row.about) : std::string(row.about);
+    properties[std::string(row.name)] = std::move(schema);
+  }
+  return {{"type", "object"}, {"required", Json::array({required})}, {"properties", std::move(properties)}};
+}
+
+Json message_schema() {
+  return {{"type", "object"},
+          {"required", Json::array({"role"})},
+          {"properties",
+           {{"role", {{"type", "string"}, {"enum", {"system", "developer", "user", "assistant", "tool"}}}},
+            {"content", {{"anyOf", {{{"type", "string"}}, {{"type", "array"}}, {{"type", "null"}}}}}}}}};
+}
+
+Json error_schema() {
+  const Json text = {{"type", "string"}}, text_or_null = {{"type", Json::array({"string", "null"})}};
+  return {{"type", "object"},
+          {"required", Json::array({"error"})},
+          {"properties",
+           {{"error",
+             {{"type", "object"},
+              {"required", Json::array({"message", "type", "param", "code"})},
+              {"properties", {{"message", text}, {"type", text}, {"param", text_or_null}, {"code", text_or_null}}}}}}}};
+}
+
+Json operation(const Route& route) {
+  const Json error = {{"description", "The error object"},
+                      {"content", {{"application/json", {{"schema", {{"$ref", "#/components/schemas/Error"}}}}}}}};
+  Json made = {{"responses", {{"200", {{"description", "OK"}}}, {"4XX", error}, {"5XX", error}}}};
+  if (route.access == Access::open) made["security"] = Json::array();
+  if (route.pattern.find("{}") != std::string::npos) {
+    made["parameters"] =
+        Json::array({{{"name", "id"}, {"in", "path"}, {"required", true}, {"schema", {{"type", "string"}}}}});
+  }
+  if (route.method != "POST") return made;
+  Json schema = {{"type", "object"}};
+  if (route.pattern == "/chat/completions") schema = {{"$ref", "#/components/schemas/ChatRequest"}};
+  if (route.pattern == "/completions") schema = {{"$ref", "#/components/schemas/CompletionRequest"}};
+  made["requestBody"] = {{"required", true}, {"content", {{"application/json", {{"schema", schema}}}}}};
+  return made;
+}
+
+std::string documented_path(const Route& route) {
+  std::string path = "/v1" + route.pattern;
+  if (const std::size_t at = path.find("{}"); at != std::string::npos) path.replace(at, 2, "{id}");
+  return path;
+}
+
+}  // namespace
+
+std::string openapi_document(const Router& router, const std::string& version) {
+  Json paths = Json::object();
+  for (const Route& route : router.routes()) {
+    std::string method = route.method == "GET" ? "get" : "post";
+    paths[documented_path(route)][method] = operation(route);
+  }
+  Json document = {{"openapi", "3.1.0"},
+                   {"info",
+                    {{"title", "heed"},
+                     {"version", version},
+                     {"description", "Every path stands with and without /v1. Unknown fields are ignored."}}},
+                   {"security", Json::array({{{"bearer", Json::array()}}})},
+                   {"paths", std::move(paths)}};
+  document["components"]["securitySchemes"]["bearer"] = {{"type", "http"}, {"scheme", "bearer"}};
+  Json& schemas = document["components"]["schemas"];
+  schemas["ChatRequest"] = request_schema(kChatEndpoint, "messages");
+  schemas["CompletionRequest"] = request_schema(kCompletionEndpoint, "prompt");
+  schemas["Message"] = message_schema();
+  schemas["Error"] = error_schema();
+  return document.dump(1);
+}
+
+}  // namespace heed

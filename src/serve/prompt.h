@@ -1,0 +1,32 @@
+// prompt.h -- from a request's messages or prompts to token ids.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/loaded_model.h"
+#include "serve/params.h"
+
+namespace heed {
+
+struct PromptTokens {
+  std::vector<std::int32_t> tokens;
+  std::string text;                // what `echo` gives back
+  std::int32_t hidden_tokens = 0;  // at the front: added by the tokenizer, not part of `text`
+};
+
+/// Messages as templates expect them: content is plain text, developer is system. The error names the message.
+std::optional<ApiError> normalize_messages(const Json& messages, Json& out);
+
+std::optional<ApiError> chat_tokens(LoadedModel& model, const Json& messages, PromptTokens& out);
+
+/// One entry per prompt of the batch. `suffix` asks for fill-in-the-middle.
+std::optional<ApiError> completion_tokens(const Tokenizer& tokenizer, const GenerationParams& params,
+                                          std::vector<PromptTokens>& out);
+
+/// Token ids of a JSON array, each inside the vocabulary.
+std::optional<ApiError> token_array(const Json& list, const std::string& name, std::int32_t vocab_size,
+                                    std::vector<std::int32_t>& out);
+
+}  // namespace heed

@@ -1,0 +1,93 @@
+// store_source.cc -- names to files, once at the start.
+#include "serve/store_source.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+
+namespace heed {
+namespace {
+
+struct Entry {
+  ModelInfo info;
+  std::string path;
+};
+
+class StoreSource final : public ModelSource {
+ public:
+  StoreSource(std::vector<Entry> entries, LoadOptions options)
+      : entries_(std::move(entries)), options_(std::move(options)) {}
+
+  std::vector<ModelInfo> list() const override {
+    std::vector<ModelInfo> infos;
+    for (const Entry& entry : entries_) infos.push_back(entry.info);
+    return infos;
+  }
+
+  Expected<std::unique_ptr<LoadedModel>> load(const std::string& name) override {
+    const auto found =
+        std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.info.name == name; });
+    if (found == entries_.end()) return fail(Code::not_found, "load: no model " + name);
+    return LoadedModel::load(name, found->path, options_);
+  }
+
+ private:
+  std::vector<Entry> entries_;
+  LoadOptions options_;
+};
+
+Entry make_entry(const std::string& name, const std::string& path) {
+  Entry entry{{.name = name}, path};
+  struct stat status{};
+  if (::stat(path.c_str(), &status) == 0) {
+    entry.info.created = status.st_mtime;
+    entry.info.bytes = status.st_size;
+  }
+  return entry;
+}
+
+Expected<std::vector<Entry>> installed(const Store& store) {
+  HEED_ASSIGN(const std::vector<StoredModel> here, store.list());
+  std::vector<Entry> entries;
+  for (const StoredModel& model : here) {
+    const auto& catalog = store.catalog();
+    const bool is_default = std::any_of(catalog.begin(), catalog.end(), [&](const CatalogEntry& entry) {
+      return entry.is_default && entry.name == model.name;
+    });
+    entries.insert(is_default ? entries.begin() : entries.end(), make_entry(model.name, model.path));
+  }
+  if (entries.empty()) return fail(Code::not_found, "serve: no model on this machine: run `heed pull default`");
+  return entries;
+}
+
+std::string name_of(const Store& store, const std::string& given) {
+  const auto& catalog = store.catalog();
+  if (given == "default") {
+    const auto found =
+        std::find_if(catalog.begin(), catalog.end(), [](const CatalogEntry& entry) { return entry.is_default; });
+    if (found != catalog.end()) return found->name;
+  }
+  const bool is_path = given.find('/') != std::string::npos || given.ends_with(".gguf");
+  return is_path ? std::filesystem::path(given).stem().string() : given;
+}
+
+}  // namespace
+
+Expected<std::unique_ptr<ModelSource>> store_source(const Store& store, const std::vector<std::string>& models,
+                                                    LoadOptions options) {
+  std::vector<Entry> entries;
+  if (models.empty()) {
+    HEED_ASSIGN(entries, installed(store));
+  }
+  for (const std::string& given : models) {
+    const std::string name = name_of(store, given);
+    HEED_ASSIGN(const std::string path, store.resolve(given == "default" ? name : given));
+    const bool is_known =
+        std::any_of(entries.begin(), entries.end(), [&](const Entry& entry) { return entry.info.name == name; });
+    if (!is_known) entries.push_back(make_entry(name, path));
+  }
+  return std::unique_ptr<ModelSource>(std::make_unique<StoreSource>(std::move(entries), std::move(options)));
+}
+
+}  // namespace heed
