@@ -25,8 +25,8 @@ namespace heed {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr auto kPoll = std::chrono::milliseconds(100);
-constexpr int kPollsBeforeKill = 20;  // pip gets two seconds to clean up after SIGTERM
+constexpr auto kPoll = std::chrono::milliseconds(25);
+constexpr int kPollsBeforeKill = 80;  // pip gets two seconds to clean up after SIGTERM
 
 /// posix_spawn's two attribute objects, freed whatever happens.
 struct SpawnSetup {

@@ -17,8 +17,12 @@ namespace {
 constexpr auto kLockPoll = std::chrono::milliseconds(100);
 constexpr const char* kSuffix = ".gguf";
 
-std::size_t edit_distance(const std::string& a, const std::string& b) {
-  std::vector<std::size_t> row(b.size() + 1);
+struct Distance {
+  std::size_t whole, beginning;  // edits from a to b, and to the nearest beginning of b
+};
+
+Distance edit_distance(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> row(b.size() + 1);  // row[j]: edits from what was read of a to b's first j letters
   std::iota(row.begin(), row.end(), std::size_t{0});
   for (std::size_t i = 1; i <= a.size(); ++i) {
     std::size_t diagonal = row[0];
@@ -29,7 +33,7 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
       row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
     }
   }
-  return row[b.size()];
+  return {row.back(), *std::min_element(row.begin(), row.end())};
 }
 
 bool is_offline() {
@@ -51,10 +55,11 @@ std::string Store::nearest(const std::string& name) const {
   std::string best;
   std::size_t best_distance = std::max<std::size_t>(name.size() / 2, 3);  // farther is no help
   for (const CatalogEntry& entry : catalog_) {
-    std::size_t distance = edit_distance(name, entry.name);
+    const Distance edits = edit_distance(name, entry.name);
+    std::size_t distance = edits.whole;
     if (name.size() >= 4) {  // a part or a misspelt beginning is worth a guess too
+      distance = std::min(distance, edits.beginning + 1);
       if (entry.name.find(name) != std::string::npos) distance = 1;
-      distance = std::min(distance, 1 + edit_distance(name, entry.name.substr(0, name.size())));
     }
     if (distance >= best_distance) continue;
     best = entry.name;
