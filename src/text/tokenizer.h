@@ -30,8 +30,8 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  /// Reads tokenizer.ggml.* keys. Errors name the key. Supports byte-level BPE ("gpt2" with the pre-tokenizers of GPT-2,
-  /// Llama 3, Qwen2, SmolLM and kin) and SentencePiece BPE ("llama").
+  /// Reads tokenizer.ggml.* keys. Errors name the key. Supports byte-level BPE ("gpt2" with the pre-tokenizers of
+  /// GPT-2, Llama 3, Qwen2, SmolLM and kin) and SentencePiece BPE ("llama").
   static Expected<std::unique_ptr<Tokenizer>> from_metadata(const Metadata& metadata);
 
   /// Segments are joined before pre-tokenization, so that "a" + "b" encodes as "ab"; only the recognition of control
@@ -42,7 +42,8 @@ class Tokenizer {
   /// The bytes of one token (may be part of a character). Control tokens give "" unless `show_control`.
   virtual std::string token_bytes(std::int32_t token, bool show_control = false) const = 0;
   /// Joins token_bytes; SentencePiece's artificial leading space is removed at the start when `at_start`.
-  virtual std::string decode(std::span<const std::int32_t> tokens, bool show_control = false, bool at_start = true) const = 0;
+  virtual std::string decode(std::span<const std::int32_t> tokens, bool show_control = false,
+                             bool at_start = true) const = 0;
 
   virtual std::int32_t vocab_size() const noexcept = 0;
   virtual TokenKind kind(std::int32_t token) const noexcept = 0;
@@ -55,7 +56,9 @@ class Tokenizer {
   std::span<const std::int32_t> end_tokens() const noexcept { return ends_; }
   bool adds_bos() const noexcept { return adds_bos_; }
   /// Fill-in-the-middle tokens (prefix, suffix, middle), -1 when the model has none.
-  struct FimTokens { std::int32_t prefix = -1, suffix = -1, middle = -1; };
+  struct FimTokens {
+    std::int32_t prefix = -1, suffix = -1, middle = -1;
+  };
   const FimTokens& fim() const noexcept { return fim_; }
 
  protected:

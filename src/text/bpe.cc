@@ -1,0 +1,196 @@
+// bpe.cc -- byte-level BPE: pieces of the pre-tokenizer, bytes to tokens, merges by rank.
+#include "text/bpe.h"
+
+#include <array>
+#include <bit>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "text/merge.h"
+#include "text/pretokenize.h"
+#include "text/tokenizer_base.h"
+#include "text/utf8.h"
+
+namespace heed {
+namespace {
+
+constexpr const char* kMergesKey = "tokenizer.ggml.merges";
+constexpr std::size_t kMostMerges = std::size_t{1} << 24;
+
+/// GPT-2's bytes_to_unicode: printable Latin-1 stands for itself, the other 68 bytes for U+0100 and up, in order.
+constexpr std::uint32_t kStandIns = 0x100 + 68;
+constexpr bool stands_for_itself(std::uint32_t byte) noexcept {
+  return (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
+}
+constexpr std::array<std::uint16_t, 256> kStandInOf = [] {
+  std::array<std::uint16_t, 256> table{};
+  std::uint16_t next = 0x100;
+  for (std::uint32_t byte = 0; byte < 256; ++byte) {
+    table[byte] = stands_for_itself(byte) ? static_cast<std::uint16_t>(byte) : next++;
+  }
+  return table;
+}();
+constexpr std::array<std::int16_t, kStandIns> kByteOf = [] {
+  std::array<std::int16_t, kStandIns> table{};
+  for (std::int16_t& byte : table) byte = -1;
+  for (std::uint32_t byte = 0; byte < 256; ++byte) table[kStandInOf[byte]] = static_cast<std::int16_t>(byte);
+  return table;
+}();
+
+/// (left token, right token) -> rule. Open addressing; filled once.
+class MergeTable {
+ public:
+  void reserve(std::size_t merges) { slots_.assign(std::bit_ceil(merges + merges / 2 + 2), Slot{}); }
+
+  /// The first of equal pairs stays.
+  void insert(std::int32_t left, std::int32_t right, MergeRule rule) {
+    Slot& slot = slots_[slot_of(left, right)];
+    if (slot.rule.token < 0) slot = {left, right, rule};
+  }
+
+  MergeRule find(std::int32_t left, std::int32_t right) const noexcept { return slots_[slot_of(left, right)].rule; }
+
+ private:
+  struct Slot {
+    std::int32_t left = -1, right = -1;
+    MergeRule rule;  // token -1: free
+  };
+
+  std::size_t slot_of(std::int32_t left, std::int32_t right) const noexcept {
+    const std::uint64_t key = std::uint64_t{static_cast<std::uint32_t>(left)} << 32 | static_cast<std::uint32_t>(right);
+    const std::uint64_t mixed = (key ^ key >> 29) * 0x9E3779B97F4A7C15ULL;
+    const std::size_t mask = slots_.size() - 1;
+    std::size_t slot = (mixed ^ mixed >> 32) & mask;
+    while (slots_[slot].rule.token >= 0 && (slots_[slot].left != left || slots_[slot].right != right)) {
+      slot = (slot + 1) & mask;
+    }
+    return slot;
+  }
+
+  std::vector<Slot> slots_;  // a power of two
+};
+
+class BpeTokenizer final : public TokenizerBase {
+ public:
+  Expected<void> read_bpe(const Metadata& metadata) {
+    constexpr const char* kPreKey = "tokenizer.ggml.pre";
+    HEED_ASSIGN(const std::string name, metadata.text(kPreKey, "default"));
+    const auto choice = choose_pre_tokenizer(name);
+    if (!choice) {
+      return fail(Code::unsupported, "tokenizer: pre-tokenizer: expected one that heed knows, got " + name, kPreKey);
+    }
+    choice_ = *choice;
+    HEED_TRY(read(metadata, {.adds_bos = choice_.adds_bos}));
+    for (std::size_t byte = 0; byte < 256; ++byte) {
+      std::string spelled;
+      utf8_append(kStandInOf[byte], spelled);
+      byte_token_[byte] = find_plain(spelled);
+    }
+    return read_merges(metadata);
+  }
+
+ protected:
+  void encode_stretch(std::string_view text, std::vector<std::int32_t>& tokens) const override {
+    std::vector<std::string_view> pieces;
+    std::vector<MergeSymbol> symbols;
+    for (std::size_t at = 0; at < text.size(); at += kLongestStretchBytes) {
+      pieces.clear();
+      pretokenize(choice_.scanner, text.substr(at, kLongestStretchBytes), pieces);
+      for (const std::string_view piece : pieces) encode_piece(piece, symbols, tokens);
+    }
+  }
+
+  std::string plain_bytes(std::int32_t token) const override {
+    std::string bytes;
+    const std::string_view spelled = vocabulary_.spelled(token);
+    for (std::size_t at = 0; at < spelled.size();) {
+      const Utf8Char c = utf8_first(spelled.substr(at));
+      const bool is_stand_in = c.valid && c.code_point < kStandIns && kByteOf[c.code_point] >= 0;
+      if (is_stand_in) {
+        bytes += static_cast<char>(static_cast<unsigned char>(kByteOf[c.code_point]));
+      } else {
+        bytes += spelled.substr(at, c.size);
+      }
+      at += c.size;
+    }
+    return bytes;
+  }
+
+ private:
+  /// Only plain tokens come out of text: no merge and no piece gives a control token.
+  std::int32_t find_plain(std::string_view spelled) const noexcept {
+    const std::int32_t token = vocabulary_.find(spelled);
+    return token >= 0 && vocabulary_.kind(token) == TokenKind::normal ? token : -1;
+  }
+
+  Expected<void> read_merges(const Metadata& metadata) {
+    const auto* merges = metadata.strings(kMergesKey);
+    if (merges == nullptr || merges->size() > kMostMerges) {
+      return fail(Code::malformed,
+                  "tokenizer: merges: expected an array of at most " + std::to_string(kMostMerges) + " texts, got " +
+                      (merges == nullptr ? std::string("none") : std::to_string(merges->size())),
+                  kMergesKey);
+    }
+    merges_.reserve(merges->size());
+    for (std::size_t rank = 0; rank < merges->size(); ++rank) {
+      const std::string& merge = (*merges)[rank];
+      const std::size_t space = merge.find(' ', 1);  // a side is never empty, so a leading space would be a side
+      if (space == std::string::npos || space + 1 == merge.size()) {
+        return fail(Code::malformed,
+                    "tokenizer: merge " + std::to_string(rank) + ": expected two spellings with a space between",
+                    kMergesKey);
+      }
+      add_merge(std::string_view(merge).substr(0, space), std::string_view(merge).substr(space + 1), rank);
+    }
+    return {};
+  }
+
+  /// A merge of or into a token that is not there can never happen, and is left out.
+  void add_merge(std::string_view left, std::string_view right, std::size_t rank) {
+    const std::int32_t left_token = find_plain(left), right_token = find_plain(right);
+    const std::int32_t result = find_plain(std::string(left).append(right));
+    if (left_token < 0 || right_token < 0 || result < 0) return;
+    merges_.insert(left_token, right_token, {static_cast<std::uint32_t>(rank), result});
+  }
+
+  void encode_piece(std::string_view piece, std::vector<MergeSymbol>& symbols,
+                    std::vector<std::int32_t>& tokens) const {
+    if (choice_.whole_pieces_first) {
+      if (const std::int32_t whole = find_whole(piece); whole >= 0) return tokens.push_back(whole);
+    }
+    symbols.clear();
+    for (std::uint32_t i = 0; i < piece.size(); ++i) {
+      symbols.push_back({i, 1, byte_token_[static_cast<unsigned char>(piece[i])]});
+    }
+    merge_symbols(symbols, [this](const MergeSymbol& left, const MergeSymbol& right) {
+      return left.token < 0 || right.token < 0 ? MergeRule{} : merges_.find(left.token, right.token);
+    });
+    for (const MergeSymbol& symbol : symbols) {
+      const std::int32_t token = symbol.token >= 0 ? symbol.token : unknown_;
+      if (token >= 0) tokens.push_back(token);
+    }
+  }
+
+  std::int32_t find_whole(std::string_view piece) const {
+    if (piece.size() > vocabulary_.longest_bytes()) return -1;
+    std::string spelled;
+    spelled.reserve(piece.size() * 2);
+    for (const char byte : piece) utf8_append(kStandInOf[static_cast<unsigned char>(byte)], spelled);
+    return find_plain(spelled);
+  }
+
+  PreTokenizerChoice choice_;
+  std::array<std::int32_t, 256> byte_token_{};
+  MergeTable merges_;
+};
+
+}  // namespace
+
+Expected<std::unique_ptr<Tokenizer>> make_bpe_tokenizer(const Metadata& metadata) {
+  auto tokenizer = std::make_unique<BpeTokenizer>();
+  HEED_TRY(tokenizer->read_bpe(metadata));
+  return std::unique_ptr<Tokenizer>(std::move(tokenizer));
+}
+
+}  // namespace heed

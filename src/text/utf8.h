@@ -1,0 +1,30 @@
+// utf8.h -- the one UTF-8 reader of the text room: characters, and invalid bytes by maximal subparts.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace heed {
+
+inline constexpr std::uint32_t kReplacementCharacter = 0xFFFD;
+inline constexpr std::string_view kReplacementUtf8 = "\xEF\xBF\xBD";
+
+struct Utf8Char {
+  std::uint32_t code_point = kReplacementCharacter;
+  std::uint32_t size = 1;  // bytes; for invalid bytes the maximal subpart (WHATWG: one U+FFFD for each)
+  bool valid = false;
+  bool cut = false;  // invalid only because the text ends: more bytes could complete it
+};
+
+/// The first character of `text`, which must not be empty.
+Utf8Char utf8_first(std::string_view text) noexcept;
+
+/// Appends `text` to `out` with every invalid subpart as U+FFFD, and returns how many bytes were consumed: all of them,
+/// except a last character that is cut (at most 3 bytes).
+std::size_t utf8_append_valid(std::string_view text, std::string& out);
+
+/// Appends one code point.
+void utf8_append(std::uint32_t code_point, std::string& out);
+
+}  // namespace heed
