@@ -31,7 +31,7 @@ class ThreadPool {
     run(
         n, grain,
         [](void* c, std::int64_t b, std::int64_t e, int w) { (*static_cast<std::remove_reference_t<F>*>(c))(b, e, w); },
-        &f);
+        const_cast<void*>(static_cast<const void*>(&f)));
   }
 
   /// Threads that this process may really use: affinity mask and cgroup CPU quota, at least 1.

@@ -29,8 +29,8 @@ struct RopeSpec {
 };
 
 /// Rotates x [rows, heads, head_dim] in place; positions [rows]. cos/sin are computed in double.
-void rope(const RopeSpec& spec, float* x, std::int64_t row_stride, std::int64_t rows, std::int32_t heads,
-          std::int32_t head_dim, const std::int32_t* positions, Exec& exec);
+Expected<void> rope(const RopeSpec& spec, float* x, std::int64_t row_stride, std::int64_t rows, std::int32_t heads,
+                    std::int32_t head_dim, const std::int32_t* positions, Exec& exec);
 
 enum class Activation : std::uint8_t { silu, gelu, gelu_tanh };
 

@@ -138,7 +138,7 @@ Expected<void> attention_half(Step& s, const BlockSpec& b, const BlockWeights& w
     norm_heads(s, k, stride, b.attention.kv_heads, b.head_dim, w.k_norm);
   }
   // q and k stand side by side and turn by the same angles: one call rotates both.
-  rope(b.rope, q, stride, s.rows, b.attention.heads + b.attention.kv_heads, b.head_dim, s.positions, s.exec);
+  HEED_TRY(rope(b.rope, q, stride, s.rows, b.attention.heads + b.attention.kv_heads, b.head_dim, s.positions, s.exec));
   HEED_TRY(attend(s, b, layer, q, k, v, stride));
   HEED_ASSIGN(const Activations attended, quantize_activations(s.attended, s.rows, q_dim, s.exec));
   return join(s, attended, w.o, w.attn_post_norm);

@@ -71,5 +71,25 @@ inline std::int32_t round_to_bytes(Floats a, std::int8_t* q) {
   return _mm512_reduce_add_epi32(words);
 }
 
+inline Floats add(Floats a, Floats b) { return _mm512_add_ps(a, b); }
+inline Floats sub(Floats a, Floats b) { return _mm512_sub_ps(a, b); }
+inline Floats div(Floats a, Floats b) { return _mm512_div_ps(a, b); }
+inline Floats max(Floats a, Floats b) { return _mm512_max_ps(a, b); }
+inline Floats min(Floats a, Floats b) { return _mm512_min_ps(a, b); }
+inline Floats round_even(Floats a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+// a * 2^n for whole n with a result in the normal range.
+inline Floats scale_by_power(Floats a, Floats n) { return _mm512_scalef_ps(a, n); }
+inline float sum_lanes(Floats a) { return _mm512_reduce_add_ps(a); }
+inline float max_lanes(Floats a) { return _mm512_reduce_max_ps(a); }
+// Sixteen pairs of bf16: the first of each pair, the second of each.
+struct Pairs {
+  Floats first, second;
+};
+inline Pairs load_pairs(const std::uint8_t* p) {
+  const Bytes b = load_bytes(p);
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(b, 16)),
+          _mm512_castsi512_ps(_mm512_and_si512(b, _mm512_set1_epi32(static_cast<int>(0xffff0000u))))};
+}
+
 }  // namespace
 }  // namespace heed

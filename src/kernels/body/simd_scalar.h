@@ -126,5 +126,49 @@ inline std::int32_t round_to_bytes(const Floats& a, std::int8_t* q) {
   return sum;
 }
 
+[[gnu::noinline]] inline Floats add(const Floats& a, const Floats& b) {
+  return each([&](int i) { return a.v[i] + b.v[i]; });
+}
+[[gnu::noinline]] inline Floats sub(const Floats& a, const Floats& b) {
+  return each([&](int i) { return a.v[i] - b.v[i]; });
+}
+[[gnu::noinline]] inline Floats div(const Floats& a, const Floats& b) {
+  return each([&](int i) { return a.v[i] / b.v[i]; });
+}
+[[gnu::noinline]] inline Floats max(const Floats& a, const Floats& b) {
+  return each([&](int i) { return a.v[i] > b.v[i] ? a.v[i] : b.v[i]; });
+}
+[[gnu::noinline]] inline Floats min(const Floats& a, const Floats& b) {
+  return each([&](int i) { return a.v[i] < b.v[i] ? a.v[i] : b.v[i]; });
+}
+[[gnu::noinline]] inline Floats round_even(const Floats& a) {
+  return each([&](int i) { return std::nearbyint(a.v[i]); });
+}
+// a * 2^n for whole n with a result in the normal range.
+[[gnu::noinline]] inline Floats scale_by_power(const Floats& a, const Floats& n) {
+  return each([&](int i) { return std::ldexp(a.v[i], static_cast<int>(n.v[i])); });
+}
+// Lanes are joined in halves, as the vector units do it.
+template <class F>
+float fold(Floats a, F f) {
+  for (int width = 8; width > 0; width /= 2)
+    for (int i = 0; i < width; ++i) a.v[i] = f(a.v[i], a.v[i + width]);
+  return a.v[0];
+}
+[[gnu::noinline]] inline float sum_lanes(const Floats& a) {
+  return fold(a, [](float x, float y) { return x + y; });
+}
+[[gnu::noinline]] inline float max_lanes(const Floats& a) {
+  return fold(a, [](float x, float y) { return x > y ? x : y; });
+}
+// Sixteen pairs of bf16: the first of each pair, the second of each.
+struct Pairs {
+  Floats first, second;
+};
+[[gnu::noinline]] inline Pairs load_pairs(const std::uint8_t* p) {
+  return {each([&](int i) { return bf16_to_float(load_word(p + 4 * i)); }),
+          each([&](int i) { return bf16_to_float(load_word(p + 4 * i + 2)); })};
+}
+
 }  // namespace
 }  // namespace heed

@@ -1,0 +1,145 @@
+// layers.cc -- norms, RoPE, activations over rows: serial for one row (a region costs microseconds), parallel for many.
+#include "kernels/layers.h"
+
+#include <cmath>
+
+#include "kernels/body/layer_table.h"
+#include "kernels/body/matmul_table.h"
+#include "kernels/dequantize.h"
+#include "kernels/kernels.h"
+
+namespace heed {
+namespace {
+
+constexpr std::int64_t kRowsPerTask = 8;
+
+// What each activation needs; rows of `dim` floats in the arena in both forms.
+struct QuantizedOut {
+  float* f32;
+  std::int8_t* q;
+  float* scale;
+  std::int32_t* sum;
+  std::int64_t dim;
+
+  Activations view(std::int64_t rows) const { return {.f32 = f32, .q8 = {q, scale, sum}, .rows = rows, .k = dim}; }
+};
+
+Expected<QuantizedOut> allocate_rows(std::int64_t rows, std::int64_t dim, Arena& arena) {
+  if (dim % 32 != 0)
+    return fail(Code::invalid_argument, "layers: rows must be multiples of 32 long, got " + std::to_string(dim));
+  const auto n = static_cast<std::size_t>(rows * dim);
+  QuantizedOut out{arena.allocate_array<float>(n), arena.allocate_array<std::int8_t>(n),
+                   arena.allocate_array<float>(n / 32), arena.allocate_array<std::int32_t>(n / 16), dim};
+  if (!out.f32 || !out.q || !out.scale || !out.sum)
+    return fail(Code::out_of_memory, "layers: the step's arena is full");
+  return out;
+}
+
+// Fills each row by `make`, then quantizes it while it is warm.
+template <class F>
+Activations fill_rows(const QuantizedOut& out, std::int64_t rows, Exec& exec, F make) {
+  const auto quantize = exec.kernels.matmul->quantize_row;
+  exec.pool.parallel_for(rows, kRowsPerTask, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t r = begin; r < end; ++r) {
+      make(r, out.f32 + r * out.dim);
+      quantize(out.f32 + r * out.dim, out.dim, out.q + r * out.dim, out.scale + r * (out.dim / 32),
+               out.sum + r * (out.dim / 16));
+    }
+  });
+  return out.view(rows);
+}
+
+// gelu(x) = x/2 (1 + erf(x / sqrt 2)): no model of today's families needs it fast.
+void gated_gelu_row(const float* gate, const float* up, std::int64_t n, float* out) {
+  for (std::int64_t i = 0; i < n; ++i) out[i] = 0.5f * gate[i] * (1.0f + std::erf(gate[i] * 0.70710678f)) * up[i];
+}
+
+void rotate_interleaved(float* x, const float* cos, const float* sin, std::int64_t half) {
+  for (std::int64_t i = 0; i < half; ++i) {
+    const float a = x[2 * i], b = x[2 * i + 1];
+    x[2 * i] = a * cos[i] - b * sin[i];
+    x[2 * i + 1] = b * cos[i] + a * sin[i];
+  }
+}
+
+}  // namespace
+
+void rms_norm(const float* x, std::int64_t x_stride, const float* weight, float eps, std::int64_t rows,
+              std::int64_t dim, float* y, std::int64_t y_stride, Exec& exec) {
+  const auto run = exec.kernels.layers->rms_norm;
+  const auto body = [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t r = begin; r < end; ++r) run(x + r * x_stride, weight, eps, dim, y + r * y_stride);
+  };
+  // Short rows (one head) are cheaper than a region.
+  if (rows * dim < 8192)
+    body(0, rows, 0);
+  else
+    exec.pool.parallel_for(rows, kRowsPerTask, body);
+}
+
+Expected<Activations> rms_norm_quantized(const float* x, const float* weight, float eps, std::int64_t rows,
+                                         std::int64_t dim, Exec& exec) {
+  HEED_ASSIGN(const QuantizedOut out, allocate_rows(rows, dim, exec.arena));
+  const auto run = exec.kernels.layers->rms_norm;
+  return fill_rows(out, rows, exec, [&](std::int64_t r, float* y) { run(x + r * dim, weight, eps, dim, y); });
+}
+
+Expected<Activations> gated_activation(Activation act, const float* gate, const float* up, std::int64_t stride,
+                                       std::int64_t rows, std::int64_t dim, Exec& exec) {
+  HEED_ASSIGN(const QuantizedOut out, allocate_rows(rows, dim, exec.arena));
+  const LayerTable& table = *exec.kernels.layers;
+  const auto run = act == Activation::silu        ? table.gated_silu
+                   : act == Activation::gelu_tanh ? table.gated_gelu_tanh
+                                                  : gated_gelu_row;
+  return fill_rows(out, rows, exec, [&](std::int64_t r, float* y) { run(gate + r * stride, up + r * stride, dim, y); });
+}
+
+Expected<void> rope(const RopeSpec& spec, float* x, std::int64_t row_stride, std::int64_t rows, std::int32_t heads,
+                    std::int32_t head_dim, const std::int32_t* positions, Exec& exec) {
+  if (spec.dims == 0) return {};
+  const std::int64_t half = spec.dims / 2;
+  const std::size_t mark = exec.arena.mark();
+  auto* frequency = exec.arena.allocate_array<double>(static_cast<std::size_t>(half));
+  auto* angles = exec.arena.allocate_array<float>(static_cast<std::size_t>(2 * half * exec.pool.threads()));
+  if (!frequency || !angles) return fail(Code::out_of_memory, "rope: the step's arena is full");
+  for (std::int64_t i = 0; i < half; ++i) {
+    const double factor = spec.factors.empty() ? 1.0 : static_cast<double>(spec.factors[static_cast<std::size_t>(i)]);
+    frequency[i] = std::pow(static_cast<double>(spec.base), -2.0 * static_cast<double>(i) / spec.dims) *
+                   static_cast<double>(spec.scale) / factor;
+  }
+  const auto rotate = spec.interleaved ? rotate_interleaved : exec.kernels.layers->rotate_split;
+  exec.pool.parallel_for(rows, kRowsPerTask, [&](std::int64_t begin, std::int64_t end, int worker) {
+    float* cos = angles + 2 * half * worker;
+    float* sin = cos + half;
+    for (std::int64_t r = begin; r < end; ++r) {
+      for (std::int64_t i = 0; i < half; ++i) {
+        cos[i] = static_cast<float>(std::cos(positions[r] * frequency[i]));
+        sin[i] = static_cast<float>(std::sin(positions[r] * frequency[i]));
+      }
+      for (std::int32_t h = 0; h < heads; ++h) rotate(x + r * row_stride + h * head_dim, cos, sin, half);
+    }
+  });
+  exec.arena.rewind(mark);
+  return {};
+}
+
+void embed_rows(const Tensor& table, std::span<const std::int32_t> tokens, float scale, float* out, Exec& exec) {
+  const std::int64_t dim = table.cols();
+  exec.pool.parallel_for(static_cast<std::int64_t>(tokens.size()), 16, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      float* row = out + i * dim;
+      dequantize_row(table.dtype, table.row(tokens[static_cast<std::size_t>(i)]), dim, row);
+      if (scale != 1.0f)
+        for (std::int64_t c = 0; c < dim; ++c) row[c] *= scale;
+    }
+  });
+}
+
+void add(float* x, const float* y, std::int64_t n, Exec& exec) {
+  constexpr std::int64_t kFloatsPerTask = 16384;
+  exec.pool.parallel_for(n, kFloatsPerTask, [&](std::int64_t begin, std::int64_t end, int) {
+    exec.kernels.layers->add(x + begin, y + begin, end - begin);
+  });
+}
+
+}  // namespace heed
