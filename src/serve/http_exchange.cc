@@ -43,8 +43,12 @@ std::string make_head(const HttpResponse& response, const std::vector<HttpHeader
 }  // namespace
 
 HttpExchange::HttpExchange(std::shared_ptr<HttpSession> session, std::shared_ptr<const HttpRequest> request)
-    : session_(std::move(session)), request_(std::move(request)), started_ms_(now_ms()) {
-  ++session_->core().active;
+    : session_(std::move(session)), request_(std::move(request)), started_ms_(now_ms()) {}
+
+std::shared_ptr<HttpExchange> HttpExchange::make(std::shared_ptr<HttpSession> session,
+                                                 std::shared_ptr<const HttpRequest> request) {
+  ++session->core().active;
+  return std::make_shared<HttpExchange>(std::move(session), std::move(request));
 }
 
 void HttpExchange::send(HttpResponse response) {
@@ -147,6 +151,10 @@ void HttpExchange::tick() {
   work();
 }
 
+HttpResponse HttpExchange::fault_response() const {
+  return session_->core().handler->on_fault(500, "the request ended without an answer");
+}
+
 HttpExchangeHandle::~HttpExchangeHandle() {
   exchange_->post([exchange = exchange_] {
     if (exchange->is_done()) return;
@@ -154,11 +162,7 @@ HttpExchangeHandle::~HttpExchangeHandle() {
       exchange->end();
       return;
     }
-    exchange->send(HttpResponse{500,
-                                "application/json",
-                                {},
-                                R"({"error":{"message":"the request ended without an answer","type":"server_error",)"
-                                R"("param":null,"code":"internal"}})"});
+    exchange->send(exchange->fault_response());
   });
 }
 

@@ -11,6 +11,9 @@ namespace heed {
 
 class HttpExchange final : public ResponseWriter, public std::enable_shared_from_this<HttpExchange> {
  public:
+  /// Counts it as active until its answer is complete.
+  static std::shared_ptr<HttpExchange> make(std::shared_ptr<HttpSession> session,
+                                            std::shared_ptr<const HttpRequest> request);
   HttpExchange(std::shared_ptr<HttpSession> session, std::shared_ptr<const HttpRequest> request);
   void send(HttpResponse response) override;
   void start(HttpResponse response) override;
@@ -23,6 +26,7 @@ class HttpExchange final : public ResponseWriter, public std::enable_shared_from
   // Below: on the strand only.
   void disconnect();
   void tick();
+  HttpResponse fault_response() const;
   bool is_done() const noexcept { return is_done_; }
   bool is_started() const noexcept { return is_started_; }
 

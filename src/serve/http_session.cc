@@ -42,20 +42,25 @@ bool has_body(const HttpRequest& request) {
 }  // namespace
 
 HttpSession::HttpSession(Socket socket, std::shared_ptr<HttpCore> core)
-    : core_(std::move(core)), strand_(socket.get_executor()), socket_(std::move(socket)), wake_(strand_) {
-  const std::int64_t open = ++core_->connections;
-  const std::lock_guard lock(core_->registry_mutex);
-  core_->sessions.insert(this);
-  core_->handler->on_connections(open);
-}
+    : core_(std::move(core)), strand_(socket.get_executor()), socket_(std::move(socket)), wake_(strand_) {}
 
 HttpSession::~HttpSession() {
+  if (!is_registered_) return;
   const std::lock_guard lock(core_->registry_mutex);
   core_->sessions.erase(this);
   core_->handler->on_connections(--core_->connections);
 }
 
+void HttpSession::enroll() {
+  const std::int64_t open = ++core_->connections;
+  const std::lock_guard lock(core_->registry_mutex);
+  core_->sessions.insert(this);
+  is_registered_ = true;
+  core_->handler->on_connections(open);
+}
+
 void HttpSession::start() {
+  enroll();
   error_code ignored;
   socket_.non_blocking(true, ignored);
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
@@ -236,7 +241,7 @@ void HttpSession::peer_gone() {
 }
 
 void HttpSession::dispatch(std::shared_ptr<HttpRequest> request) {
-  exchange_ = std::make_shared<HttpExchange>(shared_from_this(), request);
+  exchange_ = HttpExchange::make(shared_from_this(), request);
   auto handle = std::make_shared<HttpExchangeHandle>(exchange_);
   if (request->body.empty()) {
     core_->handler->on_request(std::move(request), std::move(handle));
@@ -256,7 +261,7 @@ void HttpSession::fault(const HttpRequest& request, std::int32_t status, const s
 }
 
 void HttpSession::answer_now(const HttpRequest& request, HttpResponse response) {
-  const auto exchange = std::make_shared<HttpExchange>(shared_from_this(), std::make_shared<HttpRequest>(request));
+  const auto exchange = HttpExchange::make(shared_from_this(), std::make_shared<HttpRequest>(request));
   exchange_ = exchange;
   exchange->do_send(response);
 }

@@ -43,6 +43,7 @@ class HttpSession final : public std::enable_shared_from_this<HttpSession> {
   boost::asio::awaitable<void> wait();
   boost::asio::awaitable<void> linger();
 
+  void enroll();
   void watch();
   void take_input();
   void peer_gone();
@@ -65,6 +66,7 @@ class HttpSession final : public std::enable_shared_from_this<HttpSession> {
   std::shared_ptr<HttpExchange> exchange_;  // the answer under way
   Phase phase_ = Phase::idle;
   bool is_watching_ = false, is_writing_ = false, is_closed_ = false, is_peer_gone_ = false, keep_alive_ = true;
+  bool is_registered_ = false;
   std::atomic<std::int64_t> read_deadline_{0}, write_deadline_{0};  // ms; 0: none
   std::atomic<std::int64_t> next_tick_{0};                          // ms; 0: no ticks
   std::atomic<std::int64_t> queued_bytes_{0};
