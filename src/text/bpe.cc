@@ -91,13 +91,12 @@ class BpeTokenizer final : public TokenizerBase {
   }
 
  protected:
-  void encode_stretch(std::string_view text, std::vector<std::int32_t>& tokens) const override {
-    std::vector<std::string_view> pieces;
-    std::vector<MergeSymbol> symbols;
+  void encode_stretch(std::string_view text, EncodeState& state) const override {
+    const auto merge = [&](std::string_view piece) { encode_piece(piece, state); };
     for (std::size_t at = 0; at < text.size(); at += kLongestStretchBytes) {
-      pieces.clear();
-      pretokenize(choice_.scanner, text.substr(at, kLongestStretchBytes), pieces);
-      for (const std::string_view piece : pieces) encode_piece(piece, symbols, tokens);
+      state.pieces.clear();
+      pretokenize(choice_.scanner, text.substr(at, kLongestStretchBytes), state.pieces);
+      for (const std::string_view piece : state.pieces) state.memo.encode(piece, state.tokens, merge);
     }
   }
 
@@ -154,11 +153,11 @@ class BpeTokenizer final : public TokenizerBase {
     merges_.insert(left_token, right_token, {static_cast<std::uint32_t>(rank), result});
   }
 
-  void encode_piece(std::string_view piece, std::vector<MergeSymbol>& symbols,
-                    std::vector<std::int32_t>& tokens) const {
+  void encode_piece(std::string_view piece, EncodeState& state) const {
     if (choice_.whole_pieces_first) {
-      if (const std::int32_t whole = find_whole(piece); whole >= 0) return tokens.push_back(whole);
+      if (const std::int32_t whole = find_whole(piece); whole >= 0) return state.tokens.push_back(whole);
     }
+    std::vector<MergeSymbol>& symbols = state.symbols;
     symbols.clear();
     for (std::uint32_t i = 0; i < piece.size(); ++i) {
       symbols.push_back({i, 1, byte_token_[static_cast<unsigned char>(piece[i])]});
@@ -168,7 +167,7 @@ class BpeTokenizer final : public TokenizerBase {
     });
     for (const MergeSymbol& symbol : symbols) {
       const std::int32_t token = symbol.token >= 0 ? symbol.token : unknown_;
-      if (token >= 0) tokens.push_back(token);
+      if (token >= 0) state.tokens.push_back(token);
     }
   }
 

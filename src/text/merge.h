@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <queue>
 #include <vector>
 
 namespace heed {
@@ -48,13 +47,13 @@ void merge_short(std::vector<MergeSymbol>& symbols, const RuleOf& rule_of) {
   }
 }
 
-/// A candidate of the heap; stale once either side has changed, which `size` shows (symbols only grow to the right).
+/// A candidate of the heap: `left` and its right neighbour at the time. Stale once either has changed, which `size`
+/// shows, since symbols only grow to the right.
 struct Candidate {
-  std::uint32_t rank, left, right, size;
+  std::uint64_t key;  // rank, then left
+  std::uint32_t size;
   std::int32_t token;
-  bool operator<(const Candidate& other) const noexcept {
-    return rank != other.rank ? rank > other.rank : left > other.left;
-  }
+  bool operator<(const Candidate& other) const noexcept { return key > other.key; }
 };
 
 template <class RuleOf>
@@ -70,11 +69,15 @@ class LongMerge {
       previous_[i] = i == 0 ? kNone : i - 1;
       next_[i] = i + 1 < count ? i + 1 : kNone;
     }
-    for (std::uint32_t i = 0; i + 1 < count; ++i) offer(i, i + 1);
+    for (std::uint32_t i = 0; i + 1 < count; ++i) offer(i);
+    std::make_heap(heap_.begin(), heap_.end());
+    is_heap_ = true;
     while (!heap_.empty()) {
-      const Candidate candidate = heap_.top();
-      heap_.pop();
-      if (is_fresh(candidate)) apply(candidate);
+      std::pop_heap(heap_.begin(), heap_.end());
+      const Candidate candidate = heap_.back();
+      heap_.pop_back();
+      const auto left = static_cast<std::uint32_t>(candidate.key);
+      if (is_fresh(candidate, left)) apply(candidate, left);
     }
     std::erase_if(symbols_, [](const MergeSymbol& symbol) { return symbol.size == 0; });
   }
@@ -82,32 +85,36 @@ class LongMerge {
  private:
   static constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
 
-  bool is_fresh(const Candidate& candidate) const noexcept {
-    const std::uint32_t left = symbols_[candidate.left].size, right = symbols_[candidate.right].size;
-    return left > 0 && right > 0 && left + right == candidate.size;
+  bool is_fresh(const Candidate& candidate, std::uint32_t left) const noexcept {
+    const std::uint32_t right = next_[left];
+    return symbols_[left].size > 0 && right != kNone && symbols_[left].size + symbols_[right].size == candidate.size;
   }
 
-  void offer(std::uint32_t left, std::uint32_t right) {
-    const MergeRule rule = rule_of_(symbols_[left], symbols_[right]);
+  /// The pair of `left` and its right neighbour, which exists.
+  void offer(std::uint32_t left) {
+    const MergeSymbol &a = symbols_[left], &b = symbols_[next_[left]];
+    const MergeRule rule = rule_of_(a, b);
     if (rule.rank == MergeRule::kNever) return;
-    heap_.push({rule.rank, left, right, symbols_[left].size + symbols_[right].size, rule.token});
+    heap_.push_back({std::uint64_t{rule.rank} << 32 | left, a.size + b.size, rule.token});
+    if (is_heap_) std::push_heap(heap_.begin(), heap_.end());
   }
 
-  void apply(const Candidate& candidate) {
-    symbols_[candidate.left].size = candidate.size;
-    symbols_[candidate.left].token = candidate.token;
-    symbols_[candidate.right].size = 0;
-    const std::uint32_t after = next_[candidate.right];
-    next_[candidate.left] = after;
-    if (after != kNone) previous_[after] = candidate.left;
-    if (previous_[candidate.left] != kNone) offer(previous_[candidate.left], candidate.left);
-    if (after != kNone) offer(candidate.left, after);
+  void apply(const Candidate& candidate, std::uint32_t left) {
+    const std::uint32_t right = next_[left], after = next_[right];
+    symbols_[left].size = candidate.size;
+    symbols_[left].token = candidate.token;
+    symbols_[right].size = 0;
+    next_[left] = after;
+    if (after != kNone) previous_[after] = left;
+    if (previous_[left] != kNone) offer(previous_[left]);
+    if (after != kNone) offer(left);
   }
 
   std::vector<MergeSymbol>& symbols_;
   const RuleOf& rule_of_;
   std::vector<std::uint32_t> previous_, next_;  // [symbols]
-  std::priority_queue<Candidate> heap_;
+  std::vector<Candidate> heap_;
+  bool is_heap_ = false;
 };
 
 }  // namespace merge_detail

@@ -75,19 +75,19 @@ class SpmTokenizer final : public TokenizerBase {
     }
   }
 
-  void encode_stretch(std::string_view text, std::vector<std::int32_t>& tokens) const override {
-    std::vector<MergeSymbol> symbols;
-    std::string first;
+  void encode_stretch(std::string_view text, EncodeState& state) const override {
     if (adds_space_) {
       // Only the first word is copied: the space that the model expects before it is not in the text.
       const std::size_t end = word_end(text, 0, kSpace);
-      first.append(kSpace).append(text.substr(0, end));
-      encode_word(first, symbols, tokens);
+      std::string first(kSpace);
+      first += text.substr(0, end);
+      encode_word(first, state);
       text.remove_prefix(end);
     }
+    const auto merge = [&](std::string_view word) { encode_word(word, state); };
     for (std::size_t begin = 0; begin < text.size();) {
       const std::size_t end = word_end(text, begin, {});
-      encode_word(text.substr(begin, end - begin), symbols, tokens);
+      state.memo.encode(text.substr(begin, end - begin), state.tokens, merge);
       begin = end;
     }
   }
@@ -168,7 +168,8 @@ class SpmTokenizer final : public TokenizerBase {
 
   bool crosses(char byte) const noexcept { return crosses_[static_cast<unsigned char>(byte)]; }
 
-  void encode_word(std::string_view word, std::vector<MergeSymbol>& symbols, std::vector<std::int32_t>& tokens) const {
+  void encode_word(std::string_view word, EncodeState& state) const {
+    std::vector<MergeSymbol>& symbols = state.symbols;
     symbols.clear();
     for (std::size_t at = 0; at < word.size();) {
       // An invalid byte is a character of its own, so that its byte token brings it back.
@@ -181,7 +182,7 @@ class SpmTokenizer final : public TokenizerBase {
       const std::int32_t token = find_piece(word.substr(left.start, left.size + right.size));
       return token < 0 ? MergeRule{} : MergeRule{ranks_[static_cast<std::size_t>(token)], token};
     });
-    for (const MergeSymbol& symbol : symbols) emit(word.substr(symbol.start, symbol.size), symbol.token, tokens);
+    for (const MergeSymbol& symbol : symbols) emit(word.substr(symbol.start, symbol.size), symbol.token, state.tokens);
   }
 
   void emit(std::string_view text, std::int32_t token, std::vector<std::int32_t>& tokens) const {

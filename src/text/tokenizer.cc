@@ -102,6 +102,8 @@ Expected<void> TokenizerBase::read_ids(const Metadata& metadata) {
   HEED_ASSIGN(unknown_, token_id(metadata, "tokenizer.ggml.unknown_token_id", vocabulary_));
   make_control(vocabulary_, bos_);
   make_control(vocabulary_, eos_);
+  // Several files name their end of text here: it must not come out of a text that the vocabulary cannot spell.
+  if (vocabulary_.kind(unknown_) == TokenKind::control) unknown_ = -1;
   note_end(eos_);
   for (const char* key : {"tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"}) {
     HEED_ASSIGN(const std::int32_t token, token_id(metadata, key, vocabulary_));
@@ -150,19 +152,20 @@ std::vector<std::int32_t> TokenizerBase::encode(std::span<const Segment> segment
     append_normalized(segment.text, text);
     if (segment.trusted) add_trusted(trusted, begin, text.size());
   }
-  std::vector<std::int32_t> tokens;
+  EncodeState state(text.size());
+  std::vector<std::int32_t>& tokens = state.tokens;
   for (const TextPart& part : special_.partition(text, trusted)) {
     if (part.token >= 0) {
       tokens.push_back(part.token);
     } else {
-      encode_stretch(std::string_view(text).substr(part.begin, part.end - part.begin), tokens);
+      encode_stretch(std::string_view(text).substr(part.begin, part.end - part.begin), state);
     }
   }
   // A template that writes the token itself does not get it twice.
   const bool begins_with_bos = !tokens.empty() && tokens.front() == bos_;
   if (options.add_bos && adds_bos_ && bos_ >= 0 && !begins_with_bos) tokens.insert(tokens.begin(), bos_);
   if (options.add_eos && adds_eos_ && eos_ >= 0) tokens.push_back(eos_);
-  return tokens;
+  return std::move(state.tokens);
 }
 
 std::string TokenizerBase::token_bytes(std::int32_t token, bool show_control) const {

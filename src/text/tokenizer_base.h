@@ -6,9 +6,11 @@
 #include <string_view>
 #include <vector>
 
+#include "text/merge.h"
 #include "text/special_tokens.h"
 #include "text/tokenizer.h"
 #include "text/vocabulary.h"
+#include "text/word_memo.h"
 
 namespace heed {
 
@@ -16,6 +18,16 @@ namespace heed {
 struct TokenizerDefaults {
   bool adds_bos = false;
   bool adds_eos = false;
+};
+
+/// One call of encode: what its stretches share.
+struct EncodeState {
+  explicit EncodeState(std::size_t text_bytes) : memo(text_bytes) {}
+
+  std::vector<std::int32_t> tokens;  // the result, in order
+  WordMemo memo;
+  std::vector<std::string_view> pieces;  // room to work in
+  std::vector<MergeSymbol> symbols;
 };
 
 class TokenizerBase : public Tokenizer {
@@ -36,8 +48,8 @@ class TokenizerBase : public Tokenizer {
 
   /// Text as the merges see it.
   virtual void append_normalized(std::string_view text, std::string& out) const { out += text; }
-  /// One stretch without special tokens; it begins the text or follows a special token.
-  virtual void encode_stretch(std::string_view text, std::vector<std::int32_t>& tokens) const = 0;
+  /// One stretch without special tokens; it begins the text or follows a special token. `text` outlives the state.
+  virtual void encode_stretch(std::string_view text, EncodeState& state) const = 0;
   /// The bytes of a token of kind normal or byte.
   virtual std::string plain_bytes(std::int32_t token) const = 0;
   virtual std::string user_defined_bytes(std::int32_t token) const { return std::string(vocabulary_.spelled(token)); }

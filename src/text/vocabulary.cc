@@ -3,8 +3,9 @@
 
 #include <algorithm>
 #include <bit>
-#include <functional>
 #include <utility>
+
+#include "text/hash.h"
 
 namespace heed {
 namespace {
@@ -53,11 +54,6 @@ Expected<std::vector<TokenKind>> read_kinds(const Metadata& metadata, std::size_
   return kinds;
 }
 
-std::uint64_t hash_of(std::string_view spelled) noexcept {
-  const std::uint64_t hash = std::hash<std::string_view>{}(spelled);
-  return hash ^ hash >> 32;
-}
-
 }  // namespace
 
 Expected<Vocabulary> Vocabulary::read(const Metadata& metadata) {
@@ -95,7 +91,7 @@ void Vocabulary::index() {
   const std::size_t mask = slots_.size() - 1;
   for (std::int32_t token = 0; token < size(); ++token) {
     if (find(spelled(token)) >= 0) continue;
-    const std::uint64_t hash = hash_of(spelled(token));
+    const std::uint64_t hash = hash_text(spelled(token));
     std::size_t slot = hash & mask;
     while (slots_[slot].token >= 0) slot = (slot + 1) & mask;
     slots_[slot] = {static_cast<std::uint32_t>(hash >> 32), token};
@@ -117,7 +113,7 @@ void Vocabulary::set_kind(std::int32_t token, TokenKind kind) noexcept {
 }
 
 std::int32_t Vocabulary::find(std::string_view spelled_as) const noexcept {
-  const std::uint64_t hash = hash_of(spelled_as);
+  const std::uint64_t hash = hash_text(spelled_as);
   const std::size_t mask = slots_.size() - 1;
   for (std::size_t slot = hash & mask; slots_[slot].token >= 0; slot = (slot + 1) & mask) {
     if (slots_[slot].tag == hash >> 32 && spelled(slots_[slot].token) == spelled_as) return slots_[slot].token;

@@ -1,0 +1,113 @@
+// sequence.cc -- from logits to deltas of one answer.
+#include "engine/sequence.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace heed {
+namespace {
+
+constexpr std::int64_t kNsPerMs = 1'000'000;
+
+std::int32_t token_limit(const GenerationRequest& request, std::int32_t context) {
+  if (request.max_tokens < 0) return context;
+  const std::int64_t wanted = static_cast<std::int64_t>(request.prompt.size()) + request.max_tokens;
+  return static_cast<std::int32_t>(std::min<std::int64_t>(wanted, context));
+}
+
+double to_ms(std::int64_t ns) { return static_cast<double>(std::max<std::int64_t>(ns, 0)) / kNsPerMs; }
+
+}  // namespace
+
+Sequence::Sequence(GenerationRequest request, std::shared_ptr<GenerationSink> sink, StopMatcher matcher,
+                   const LanguageModel& model, std::int64_t now_ns)
+    : request_(std::move(request)),
+      sink_(std::move(sink)),
+      prompt_length_(static_cast<std::int32_t>(request_.prompt.size())),
+      limit_(token_limit(request_, model.context_length())),
+      sampler_(request_.sampling, model.vocab_size()),
+      text_(model.tokenizer(), std::move(matcher)),
+      submitted_ns_(now_ns) {
+  tokens_ = std::move(request_.prompt);
+  request_.prompt.clear();
+  sampler_.observe_prompt(tokens_);
+  const std::int64_t most_ms = (std::numeric_limits<std::int64_t>::max() - now_ns) / kNsPerMs;
+  if (request_.deadline_ms > 0) deadline_ns_ = now_ns + std::min(request_.deadline_ms, most_ms) * kNsPerMs;
+  if (request_.prompt_logprobs) prompt_scores_.push_back({tokens_[0], 0, {}});  // nothing stands before the first
+}
+
+bool Sequence::scores_prompt() const noexcept {
+  return request_.prompt_logprobs && fed() + 1 < prompt_length_ &&
+         prompt_scores_.size() < static_cast<std::size_t>(prompt_length_);
+}
+
+void Sequence::score_prompt(std::int32_t begin, std::int32_t count, std::span<const float> logits, std::int32_t vocab) {
+  const auto width = static_cast<std::size_t>(vocab);
+  for (std::int32_t i = 0; i < count && begin + i + 1 < prompt_length_; ++i) {
+    const auto next = static_cast<std::size_t>(begin + i + 1);
+    if (next < prompt_scores_.size()) continue;  // scored before a preemption
+    const auto row = logits.subspan(static_cast<std::size_t>(i) * width, width);
+    prompt_scores_.push_back(score_token(row, tokens_[next], request_.sampling.top_logprobs));
+  }
+}
+
+void Sequence::report_prefill(std::int64_t now_ns) {
+  if (prefilled_ns_ >= 0) return;  // fed again after a preemption
+  const std::int32_t done = std::min(fed(), prompt_length_);
+  if (done > prefill_reported_) sink_->on_prefill(done, prompt_length_);
+  prefill_reported_ = std::max(done, prefill_reported_);
+  if (done < prompt_length_) return;
+  prefilled_ns_ = now_ns;
+  if (request_.prompt_logprobs) sink_->on_prompt_logprobs(prompt_scores_);
+  if (total() >= limit_) finished = FinishReason::length;
+}
+
+void Sequence::accept(std::span<float> logits, const Tokenizer& tokenizer) {
+  SampledToken sampled = sampler_.sample(logits);
+  const std::int32_t token = sampled.token;
+  tokens_.push_back(token);
+  const auto ends = tokenizer.end_tokens();
+  const bool is_end = !request_.ignore_end && std::find(ends.begin(), ends.end(), token) != ends.end();
+  Delta delta;
+  if (!is_end) text_.push(std::move(sampled), delta);
+  if (is_end || text_.has_stopped()) {
+    finished = FinishReason::stop;
+  } else if (total() >= limit_) {
+    finished = FinishReason::length;
+  }
+  if (finished) text_.finish(delta);
+  if (text_.has_stopped())
+    finished = FinishReason::stop;  // a stop string may end with the replacement of a broken character
+  send(delta);
+}
+
+void Sequence::flush() {
+  Delta delta;
+  text_.finish(delta);
+  send(delta);
+}
+
+void Sequence::send(const Delta& delta) {
+  if (!delta.text.empty() || !delta.tokens.empty()) sink_->on_delta(delta);
+}
+
+void Sequence::mark_admitted(std::int64_t now_ns, std::int32_t cached) noexcept {
+  if (admitted_ns_ >= 0) return;  // admitted again after a preemption
+  admitted_ns_ = now_ns;
+  cached_ = cached;
+}
+
+Usage Sequence::usage(std::int64_t now_ns) const noexcept {
+  const std::int64_t admitted = admitted_ns_ >= 0 ? admitted_ns_ : now_ns;
+  const std::int64_t prefilled = prefilled_ns_ >= 0 ? prefilled_ns_ : now_ns;
+  Usage out;
+  out.prompt_tokens = prompt_length_;
+  out.completion_tokens = total() - prompt_length_;
+  out.cached_tokens = cached_;
+  out.queue_ms = to_ms(admitted - submitted_ns_);
+  out.prefill_ms = to_ms(prefilled - admitted);
+  out.decode_ms = to_ms(now_ns - std::max(prefilled, admitted));
+  return out;
+}
+
+}  // namespace heed
