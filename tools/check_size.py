@@ -13,15 +13,17 @@ def file_limit(path):
 
 
 def functions(lines):
-    """(first line, length) of every brace block that opens after a parameter list, by indentation: the tree is clang-formatted."""
-    start = None
-    indent = ""
+    """(first line, length) of every brace block that opens after a parameter list; the tree is clang-formatted, so the
+    block ends at the first brace two columns left of its first statement."""
+    start, closing = None, ""
     for number, line in enumerate(lines, 1):
+        if start is not None and closing is None and line.strip():
+            closing = re.match(r"\s*", line)[0][2:]
         if start is None:
-            opens = re.match(r"^(\s*)(?!namespace|class|struct|enum|union|extern|if|for|while|switch|else|do\b|return)\S.*\{$", line)
-            if opens and re.search(r"\)[^;=]*\{$", line) and not re.search(r"=\s*\{?$", line):
-                start, indent = number, opens[1]
-        elif re.match(rf"^{indent}\}}", line):
+            opens = re.match(r"^\s*(?!namespace|class|struct|enum|union|extern|if|for|while|switch|else|do\b|return)\S.*\)[^;=]*\{$", line)
+            if opens:
+                start, closing = number, None
+        elif closing is not None and re.match(rf"^{closing}\}}", line):
             yield start, number - start + 1
             start = None
 

@@ -54,6 +54,12 @@ def count_exit(text, code):
     return (0, 1, 0) if code else (1, 0, 0)
 
 
+def page_suites():
+    yield "page unit tests", "unit", ["npm", "--prefix", "web", "test", "--silent"], count_vitest
+    yield "page types", "lint unit", ["npm", "--prefix", "web", "run", "check", "--silent"], count_exit
+    yield "page in a browser", "e2e", [".venv/bin/python", "tests/e2e/run_page.py"], count_lines
+
+
 def suites():
     yield "include table", "lint unit", ["python3", "tools/check_deps.py"], count_exit
     yield "sizes", "lint unit", ["python3", "tools/check_size.py"], count_exit
@@ -63,13 +69,13 @@ def suites():
     for room in ROOMS:
         if list((ROOT / "tests/unit" / room).glob("**/*.cc")):
             yield f"{room} unit tests", "unit", [str(BUILD / f"{room}_test"), "--gtest_brief=0"], count_gtest
-    yield "page unit tests", "unit", ["npm", "--prefix", "web", "test", "--silent"], count_vitest
-    yield "page types", "lint unit", ["npm", "--prefix", "web", "run", "check", "--silent"], count_exit
+    if (ROOT / "web/package.json").exists():
+        yield from page_suites()
+    else:
+        print("SKIP the page: this tree has no web/")
     yield "command line", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "tests/e2e/test_cli.py"], count_pytest
     yield "openai client", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "tests/e2e/test_openai.py"], count_pytest
-    yield "page in a browser", "e2e", [".venv/bin/python", "tests/e2e/run_page.py"], count_lines
     yield "README commands", "docs", [".venv/bin/python", "-m", "pytest", "-q", "tests/e2e/test_readme.py"], count_pytest
-    yield "clang-tidy", "lint", ["tools/lint.sh", "tidy"], count_exit
 
 
 def run(name, command, count):

@@ -14,15 +14,15 @@
 namespace heed {
 
 struct GenerationRequest {
-  std::vector<std::int32_t> prompt;         // at least one token
-  std::int32_t max_tokens = -1;             // -1: until the context is full
+  std::vector<std::int32_t> prompt;  // at least one token
+  std::int32_t max_tokens = -1;      // -1: until the context is full
   SamplingParams sampling;
-  std::vector<std::string> stop;            // matched on text across token borders; not part of the output
-  bool ignore_end = false;                  // keep going after end tokens (benchmarks)
-  bool prompt_logprobs = false;             // `echo` with logprobs
-  std::string tenant;                       // fairness and cache isolation key
-  std::int64_t deadline_ms = 0;             // 0: none; from submission
-  std::int32_t priority = 0;                // higher first within a tenant's share
+  std::vector<std::string> stop;  // matched on text across token borders; not part of the output
+  bool ignore_end = false;        // keep going after end tokens (benchmarks)
+  bool prompt_logprobs = false;   // `echo` with logprobs
+  std::string tenant;             // fairness and cache isolation key
+  std::int64_t deadline_ms = 0;   // 0: none; from submission
+  std::int32_t priority = 0;      // higher first within a tenant's share
 };
 
 enum class FinishReason : std::uint8_t { stop, length, cancelled, deadline, error };
@@ -30,7 +30,7 @@ enum class FinishReason : std::uint8_t { stop, length, cancelled, deadline, erro
 /// One step of an answer: always whole characters; may be empty text while a stop string or character is undecided.
 struct Delta {
   std::string text;
-  std::vector<SampledToken> tokens;         // tokens whose text this delta completes, with logprobs when asked for
+  std::vector<SampledToken> tokens;  // tokens whose text this delta completes, with logprobs when asked for
 };
 
 struct Usage {
@@ -49,10 +49,10 @@ class GenerationSink {
 };
 
 struct EngineOptions {
-  std::int32_t max_running = 8;             // sequences in one step
-  std::int32_t max_queued = 256;            // beyond: `busy`
-  std::int32_t prefill_chunk = 512;         // prompt tokens per step, over all sequences
-  std::int32_t kept_states = 4;             // finished conversations whose keys and values stay for prefix reuse
+  std::int32_t max_running = 8;      // sequences in one step
+  std::int32_t max_queued = 256;     // beyond: `busy`
+  std::int32_t prefill_chunk = 512;  // prompt tokens per step, over all sequences
+  std::int32_t kept_states = 4;      // finished conversations whose keys and values stay for prefix reuse
   const Clock* clock = &system_clock();
 };
 
@@ -67,11 +67,12 @@ class Engine {
  public:
   /// Starts the thread. The model must outlive the engine.
   Engine(LanguageModel& model, EngineOptions options = {});
-  ~Engine();                                // cancels what runs, joins
+  ~Engine();  // cancels what runs, joins
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  /// Checks the request (empty prompt, over-long: too_long with both numbers, sampling) and queues it. `busy` when full.
+  /// Checks the request (empty prompt, over-long: too_long with both numbers, sampling) and queues it. `busy` when
+  /// full.
   Expected<RequestId> submit(GenerationRequest request, std::shared_ptr<GenerationSink> sink);
   /// Takes effect at the next step; on_finish(cancelled) follows. Unknown ids are ignored.
   void cancel(RequestId id);

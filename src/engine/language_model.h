@@ -16,16 +16,16 @@ namespace heed {
 class ModelState {
  public:
   virtual ~ModelState() = default;
-  virtual std::int32_t length() const noexcept = 0;              // tokens stored
+  virtual std::int32_t length() const noexcept = 0;  // tokens stored
   virtual void truncate(std::int32_t tokens) noexcept = 0;
-  virtual std::unique_ptr<ModelState> fork() const = 0;          // shares what it can
+  virtual std::unique_ptr<ModelState> fork() const = 0;  // shares what it can
 };
 
 /// One sequence's share of a step.
 struct StepItem {
   ModelState* state = nullptr;
-  std::span<const std::int32_t> tokens;   // go to positions state->length() ..
-  std::span<float> logits;                // [vocab] of the last token, or [tokens.size() * vocab] of all, or empty
+  std::span<const std::int32_t> tokens;  // go to positions state->length() ..
+  std::span<float> logits;               // [vocab] of the last token, or [tokens.size() * vocab] of all, or empty
 };
 
 class LanguageModel {
@@ -33,10 +33,10 @@ class LanguageModel {
   virtual ~LanguageModel() = default;
   virtual const Tokenizer& tokenizer() const noexcept = 0;
   virtual std::int32_t vocab_size() const noexcept = 0;
-  virtual std::int32_t context_length() const noexcept = 0;     // tokens one sequence may hold
-  virtual std::int32_t max_step_tokens() const noexcept = 0;    // over all items of one step
+  virtual std::int32_t context_length() const noexcept = 0;       // tokens one sequence may hold
+  virtual std::int32_t max_step_tokens() const noexcept = 0;      // over all items of one step
   virtual const std::string& chat_template() const noexcept = 0;  // Jinja source, empty for base models
-  virtual std::string description() const = 0;                  // "qwen2 0.5B Q4_K_M, ..." for logs and pages
+  virtual std::string description() const = 0;                    // "qwen2 0.5B Q4_K_M, ..." for logs and pages
   virtual std::unique_ptr<ModelState> new_state() = 0;
   /// Memory check ahead of a step: can `state` grow by `tokens`? `busy` when not now.
   virtual Expected<void> reserve(ModelState& state, std::int32_t tokens) = 0;

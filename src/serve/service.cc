@@ -231,7 +231,10 @@ std::vector<HttpHeader> Service::common_headers(const HttpRequest& request) {
 HttpResponse Service::on_fault(std::int32_t status, const std::string& text) {
   ApiError error{.status = status, .message = text};
   if (status >= 500) error.type = "server_error";
-  error.code = status >= 500 ? "internal" : status == 413 ? "body_too_large" : status == 408 ? "timeout" : "bad_request";
+  error.code = status >= 500   ? "internal"
+               : status == 413 ? "body_too_large"
+               : status == 408 ? "timeout"
+                               : "bad_request";
   return to_response(error);
 }
 

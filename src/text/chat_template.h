@@ -29,8 +29,9 @@ class ChatTemplate {
 
   /// `input` is an object: messages (array of {role, content, ...}), tools (array, optional), bos_token, eos_token and
   /// any template variable. add_generation_prompt is set by the caller. Strings that come from `input["messages"]`
-  /// and `input["tools"]` stay untrusted through every filter and concatenation; template text, and strings of the other keys, are trusted.
-  /// raise_exception in the template -> invalid_argument with its text. strftime_now uses `clock`.
+  /// and `input["tools"]` stay untrusted through every filter and concatenation; template text, and strings of the
+  /// other keys, are trusted. raise_exception in the template -> invalid_argument with its text. strftime_now uses
+  /// `clock`.
   Expected<std::vector<Segment>> render(const nlohmann::ordered_json& input, const Clock& clock = system_clock()) const;
 
  private:

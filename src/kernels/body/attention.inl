@@ -1,7 +1,7 @@
 // attention.inl -- the page step, written once. Included like matmul.inl.
 //
-// Scores and values are the same product: [rows, n] floats times n/2 lines of bf16 pairs (or n lines of floats), sixteen
-// columns at a time. A row's sums run over n in order, so its bits do not depend on the other rows.
+// Scores and values are the same product: [rows, n] floats times n/2 lines of bf16 pairs (or n lines of floats),
+// sixteen columns at a time. A row's sums run over n in order, so its bits do not depend on the other rows.
 #include "kernels/body/math.inl"
 
 constexpr std::int32_t kKeys = 64;
@@ -10,7 +10,8 @@ constexpr std::int64_t kColumnBytes = 4;  // of a line: one bf16 pair, or one fl
 
 // acc[kRows][16] += a[kRows][n] x b; `b` points at the strip's first column, lines are `line_bytes` apart.
 template <DType kType, int kRows>
-void strip(const float* a, std::int64_t a_stride, std::int32_t n, const std::uint8_t* b, std::int64_t line_bytes, Floats* acc) {
+void strip(const float* a, std::int64_t a_stride, std::int32_t n, const std::uint8_t* b, std::int64_t line_bytes,
+           Floats* acc) {
   if constexpr (kType == DType::bf16) {
     for (std::int32_t i = 0; i < n; i += 2, b += line_bytes) {
       const Pairs pair = load_pairs(b);
@@ -55,7 +56,8 @@ void scale_floats(float* x, float factor, std::int64_t n) {
 }
 
 void blend_floats(float* x, float a, const float* y, float b, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; i += 16) store_floats(x + i, fma(load_floats(x + i), broadcast(a), mul(load_floats(y + i), broadcast(b))));
+  for (std::int64_t i = 0; i < n; i += 16)
+    store_floats(x + i, fma(load_floats(x + i), broadcast(a), mul(load_floats(y + i), broadcast(b))));
 }
 
 void adjust_scores(const PageTask& t, std::int32_t row, float* s) {
@@ -109,8 +111,10 @@ void page_rows(const PageTask& t, std::int32_t row) {
   alignas(64) float s[kRows][kKeys];
   scores_of<kType, kRows>(t, row, s);
   for (int r = 0; r < kRows; ++r) {
-    if (t.visible[row + r] != 0) softmax_row(t, row + r, s[r]);
-    else __builtin_memset(s[r], 0, sizeof s[r]);
+    if (t.visible[row + r] != 0)
+      softmax_row(t, row + r, s[r]);
+    else
+      __builtin_memset(s[r], 0, sizeof s[r]);
   }
   add_values<kType, kRows>(t, row, s);
 }
@@ -121,10 +125,17 @@ void page(const PageTask& t) {
   for (; row + kTileRows <= t.rows; row += kTileRows) page_rows<kType, kTileRows>(t, row);
   for (; row + 4 <= t.rows; row += 4) page_rows<kType, 4>(t, row);
   switch (t.rows - row) {
-    case 3: page_rows<kType, 3>(t, row); break;
-    case 2: page_rows<kType, 2>(t, row); break;
-    case 1: page_rows<kType, 1>(t, row); break;
-    default: break;
+    case 3:
+      page_rows<kType, 3>(t, row);
+      break;
+    case 2:
+      page_rows<kType, 2>(t, row);
+      break;
+    case 1:
+      page_rows<kType, 1>(t, row);
+      break;
+    default:
+      break;
   }
 }
 

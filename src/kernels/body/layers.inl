@@ -8,13 +8,15 @@ void rms_norm_row(const float* x, const float* weight, float eps, std::int64_t d
     squares = fma(v, v, squares);
   }
   const Floats factor = broadcast(1.0f / __builtin_sqrtf(sum_lanes(squares) / static_cast<float>(dim) + eps));
-  for (std::int64_t i = 0; i < dim; i += 16) store_floats(y + i, mul(mul(load_floats(x + i), factor), load_floats(weight + i)));
+  for (std::int64_t i = 0; i < dim; i += 16)
+    store_floats(y + i, mul(mul(load_floats(x + i), factor), load_floats(weight + i)));
 }
 
 void rotate_split_row(float* x, const float* cos, const float* sin, std::int64_t half) {
   std::int64_t i = 0;
   for (; i + 16 <= half; i += 16) {
-    const Floats a = load_floats(x + i), b = load_floats(x + half + i), c = load_floats(cos + i), s = load_floats(sin + i);
+    const Floats a = load_floats(x + i), b = load_floats(x + half + i), c = load_floats(cos + i),
+                 s = load_floats(sin + i);
     store_floats(x + i, fma(a, c, negate(mul(b, s))));
     store_floats(x + half + i, fma(b, c, mul(a, s)));
   }

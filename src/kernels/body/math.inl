@@ -1,7 +1,7 @@
 // math.inl -- exponentials over sixteen lanes, shared by layers and attention. Included like matmul.inl.
 
-// exp(x), relative error <= 2e-7 (x in -87 .. 88; below: 0 up to 1e-38, above: clamped). 2^n * p(f), |f| <= 1/2, where p
-// is the Taylor polynomial of 2^f of degree 7.
+// exp(x), relative error <= 2e-7 (x in -87 .. 88; below: 0 up to 1e-38, above: clamped). 2^n * p(f), |f| <= 1/2, where
+// p is the Taylor polynomial of 2^f of degree 7.
 inline Floats exp_floats(Floats x) {
   const Floats t = mul(min(max(x, broadcast(-87.0f)), broadcast(88.0f)), broadcast(1.44269504088896341f));
   const Floats n = round_even(t);

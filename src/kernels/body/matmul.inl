@@ -1,5 +1,5 @@
-// matmul.inl -- the matmul kernels, written once. Included by each instruction set's unit inside an anonymous namespace,
-// after its SIMD layer (simd_*.h), which defines Bytes, Quad, Dots, Ints, Floats and the operations on them.
+// matmul.inl -- the matmul kernels, written once. Included by each instruction set's unit inside an anonymous
+// namespace, after its SIMD layer (simd_*.h), which defines Bytes, Quad, Dots, Ints, Floats and the operations on them.
 //
 // Every tile shape computes, per row and column and in unit order:
 //   acc = fma(float(dot - (sum << shift)), scale_w * scale_a, acc);   acc = fma(min_w, scale_a * float(sum), acc)
@@ -11,7 +11,8 @@ struct Packed {  // reads a panel as it lies in memory
   const std::uint8_t* scales;
   const std::uint8_t* quants;
 
-  Packed(const std::uint8_t* panel, std::int64_t units) : scales(panel), quants(panel + quants_offset(kFormat, units)) {}
+  Packed(const std::uint8_t* panel, std::int64_t units)
+      : scales(panel), quants(panel + quants_offset(kFormat, units)) {}
 
   Bytes quad(std::int64_t unit, int j) const {
     const std::uint8_t* u = quants + unit * kFormat.bits * 64;
@@ -30,7 +31,9 @@ struct Packed {  // reads a panel as it lies in memory
     return or_bytes(low, mask_bytes(bits, 0x30));
   }
 
-  const std::uint8_t* super(std::int64_t unit) const { return scales + scale_bytes(kFormat, unit & ~(kSuperUnits - 1)); }
+  const std::uint8_t* super(std::int64_t unit) const {
+    return scales + scale_bytes(kFormat, unit & ~(kSuperUnits - 1));
+  }
   const std::uint8_t* small(std::int64_t unit) const {
     return super(unit) + (kFormat.has_min ? 64 : 32) + (unit & (kSuperUnits - 1)) * 32;
   }
@@ -54,7 +57,9 @@ struct Expanded {  // a panel unpacked once for many rows
   Bytes quad(std::int64_t unit, int j) const { return load_bytes(units + unit * kUnitBytes + j * 64); }
   Floats scale(std::int64_t unit, int half) const { return load_floats(floats(unit) + half * 16); }
   Floats min(std::int64_t unit) const { return load_floats(floats(unit) + 32); }
-  const float* floats(std::int64_t unit) const { return reinterpret_cast<const float*>(units + unit * kUnitBytes + 512); }
+  const float* floats(std::int64_t unit) const {
+    return reinterpret_cast<const float*>(units + unit * kUnitBytes + 512);
+  }
 };
 
 template <PackKind kKind>
@@ -97,7 +102,8 @@ void tile(const Source& w, const PanelTask& t, std::int64_t row) {
         const std::int32_t* s = sum + (r * t.units + u) * 2;
         const float as = scale[r * t.units + u];
         Ints dot = dots[r].total();
-        if constexpr (kFormat.offset_shift > 0) dot = minus(dot, (kParts == 2 ? s[part] : s[0] + s[1]) * (1 << kFormat.offset_shift));
+        if constexpr (kFormat.offset_shift > 0)
+          dot = minus(dot, (kParts == 2 ? s[part] : s[0] + s[1]) * (1 << kFormat.offset_shift));
         acc[r] = fma(to_floats(dot), mul(ws, broadcast(as)), acc[r]);
         if constexpr (kFormat.has_min) acc[r] = fma(w.min(u), broadcast(as * static_cast<float>(s[0] + s[1])), acc[r]);
       }
@@ -112,15 +118,24 @@ void all_rows(const Source& w, const PanelTask& t) {
   for (; row + kTileRows <= t.rows; row += kTileRows) tile<kTileRows>(w, t, row);
   for (; row + 4 <= t.rows; row += 4) tile<4>(w, t, row);
   switch (t.rows - row) {
-    case 3: tile<3>(w, t, row); break;
-    case 2: tile<2>(w, t, row); break;
-    case 1: tile<1>(w, t, row); break;
-    default: break;
+    case 3:
+      tile<3>(w, t, row);
+      break;
+    case 2:
+      tile<2>(w, t, row);
+      break;
+    case 1:
+      tile<1>(w, t, row);
+      break;
+    default:
+      break;
   }
 }
 
 template <PackKind kKind>
-void direct_panel(const PanelTask& t) { all_rows(Packed<kKind>(t.panel, t.units), t); }
+void direct_panel(const PanelTask& t) {
+  all_rows(Packed<kKind>(t.panel, t.units), t);
+}
 
 template <PackKind kKind>
 void expanded_panel(const PanelTask& t) {
@@ -128,7 +143,8 @@ void expanded_panel(const PanelTask& t) {
   all_rows(Expanded<kKind>{t.scratch}, t);
 }
 
-// ---- float weights: panel [k, 16] of f32, f16 or bf16 -----------------------------------------------------------------
+// ---- float weights: panel [k, 16] of f32, f16 or bf16
+// -----------------------------------------------------------------
 
 template <PackKind kKind>
 Floats float_weights(const std::uint8_t* panel, std::int64_t k) {
@@ -157,7 +173,8 @@ void float_panel(const FloatPanelTask& t) {
   for (; row < t.rows; ++row) float_tile<kKind, 1>(t, row);
 }
 
-// ---- activations --------------------------------------------------------------------------------------------------------
+// ---- activations
+// --------------------------------------------------------------------------------------------------------
 
 void quantize_row(const float* x, std::int64_t k, std::int8_t* q, float* scale, std::int32_t* sum) {
   for (std::int64_t u = 0; u < k / kUnitDepth; ++u, x += kUnitDepth, q += kUnitDepth) {
@@ -172,9 +189,11 @@ void quantize_row(const float* x, std::int64_t k, std::int8_t* q, float* scale, 
 
 constexpr MatmulTable kTable = {
     quantize_row,
-    {direct_panel<PackKind::q4_0>, direct_panel<PackKind::q4_1>, direct_panel<PackKind::q5_0>, direct_panel<PackKind::q5_1>,
-     direct_panel<PackKind::q8_0>, direct_panel<PackKind::q4_k>, direct_panel<PackKind::q5_k>, direct_panel<PackKind::q6_k>},
-    {expanded_panel<PackKind::q4_0>, expanded_panel<PackKind::q4_1>, expanded_panel<PackKind::q5_0>, expanded_panel<PackKind::q5_1>,
-     expanded_panel<PackKind::q8_0>, expanded_panel<PackKind::q4_k>, expanded_panel<PackKind::q5_k>, expanded_panel<PackKind::q6_k>},
+    {direct_panel<PackKind::q4_0>, direct_panel<PackKind::q4_1>, direct_panel<PackKind::q5_0>,
+     direct_panel<PackKind::q5_1>, direct_panel<PackKind::q8_0>, direct_panel<PackKind::q4_k>,
+     direct_panel<PackKind::q5_k>, direct_panel<PackKind::q6_k>},
+    {expanded_panel<PackKind::q4_0>, expanded_panel<PackKind::q4_1>, expanded_panel<PackKind::q5_0>,
+     expanded_panel<PackKind::q5_1>, expanded_panel<PackKind::q8_0>, expanded_panel<PackKind::q4_k>,
+     expanded_panel<PackKind::q5_k>, expanded_panel<PackKind::q6_k>},
     {float_panel<PackKind::f32>, float_panel<PackKind::f16>, float_panel<PackKind::bf16>},
 };
