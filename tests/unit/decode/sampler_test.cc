@@ -41,9 +41,9 @@ void expect_distribution(const SamplingParams& p, const std::vector<float>& logi
 TEST(Sampler, DrawsFollowTheExactDistribution) {
   const std::vector<float> logits = oracle::random_logits(50, 7, 1.5f);
   std::uint64_t seed = 100;
-  for (const float temperature : {0.5f, 1.0f, 1.7f}) {
-    for (const std::int32_t top_k : {0, 5, 40}) {
-      for (const float top_p : {1.0f, 0.9f, 0.5f}) {
+  for (const float temperature : {0.7f, 1.3f}) {
+    for (const std::int32_t top_k : {0, 5}) {
+      for (const float top_p : {1.0f, 0.8f}) {
         for (const float min_p : {0.0f, 0.1f}) {
           const SamplingParams p{
               .temperature = temperature, .top_k = top_k, .top_p = top_p, .min_p = min_p, .seed = ++seed};
