@@ -35,10 +35,9 @@ def cpu():
 def model_path(name):
     if os.path.exists(name):
         return name
-    for model in run([HEED, "models", "--json"]):
-        if model.get("name") == name and model.get("path"):
-            return model["path"]
-    sys.exit(f"compare: {name} is not here: heed pull {name}")
+    listed = json.loads(subprocess.run([HEED, "models", "--json"], capture_output=True, text=True, check=True).stdout)["models"]
+    paths = [m["path"] for m in listed if m["name"] == name and m["installed"]]
+    return paths[0] if paths else sys.exit(f"compare: {name} is not here: heed pull {name}")
 
 
 def heed_llm(path, args):

@@ -144,8 +144,8 @@ def test_model_is_switched_by_request(client):
 
 
 def test_base_model_completes_text(client):
-    answer = client.completions.create(model=server.BASE_MODEL, prompt="The capital of France is", max_tokens=8, temperature=0)
-    assert "Paris" in answer.choices[0].text
+    answer = client.completions.create(model=server.BASE_MODEL, prompt="Monday, Tuesday, Wednesday,", max_tokens=6, temperature=0)
+    assert answer.choices[0].text.startswith(" Thursday, Friday")
 
 
 def test_base_model_refuses_chat_and_says_why(client):
