@@ -58,8 +58,9 @@ TEST(Config, EveryRowIsReachableFromAllThreePlaces) {
       ASSERT_TRUE(config) << name << ": " << config.error().text;
       EXPECT_NE(config->origins.at(name), "default");
       const std::string shown = show_config(*config);
-      if (!row.is_secret)
+      if (!row.is_secret) {
         EXPECT_NE(shown.find(name + " = " + (is_integer || is_flag ? text : "")), std::string::npos) << shown;
+      }
     }
   }
 }
