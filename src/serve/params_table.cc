@@ -172,7 +172,7 @@ constexpr std::array kRows = {
     ParamRow{"repeat_penalty", T::number, 3, 0.01, 10, "Another spelling of repetition_penalty.", set_repetition},
     ParamRow{"presence_penalty", T::number, 3, -2, 2, "Over the answer. Default 0.", set_presence},
     ParamRow{"frequency_penalty", T::number, 3, -2, 2, "Over the answer. Default 0.", set_frequency},
-    ParamRow{"seed", T::integer, 3, -9.2e18, 1.8e19, "Same request and seed, same answer. Default 0.", set_seed},
+    ParamRow{"seed", T::integer, 3, -0x1p63, 0x1p64, "Same request and seed, same answer. Default 0.", set_seed},
     ParamRow{"stop", T::stop, 3, 0, 0, "Texts that end the answer; not part of it. At most 16.", set_stop},
     ParamRow{"logit_bias", T::bias, 3, -100, 100, "Added to the logits of these token ids.", set_logit_bias},
     ParamRow{"logprobs", T::boolean, 1, 0, 0, "Tells the log-probability of each token. Default false.",
