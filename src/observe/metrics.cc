@@ -71,7 +71,7 @@ void Metrics::request_done(const std::string& route, std::int32_t status, double
   impl_->durations.Add({{"route", route}}, wait_buckets()).Observe(milliseconds / 1000);
 }
 
-void Metrics::requests_in_flight(std::int64_t change) { impl_->in_flight.Increment(static_cast<double>(change)); }
+void Metrics::requests_in_flight(std::int64_t now) { impl_->in_flight.Set(static_cast<double>(now)); }
 void Metrics::connections(std::int64_t open) { impl_->open.Set(static_cast<double>(open)); }
 
 void Metrics::tokens(std::int64_t prompt, std::int64_t cached, std::int64_t completion) {

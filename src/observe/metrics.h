@@ -20,7 +20,7 @@ class Metrics {
 
   /// `route` is a pattern of the router or "other": clients cannot make series.
   void request_done(const std::string& route, std::int32_t status, double milliseconds);
-  void requests_in_flight(std::int64_t change);
+  void requests_in_flight(std::int64_t now);
   void connections(std::int64_t open);
   void tokens(std::int64_t prompt, std::int64_t cached, std::int64_t completion);
   void first_token(double milliseconds);

@@ -73,6 +73,8 @@ class HttpHandler {
   virtual HttpResponse on_fault(std::int32_t status, const std::string& text) = 0;
   virtual void on_done(const HttpRequest& request, std::int32_t status, double milliseconds) = 0;
   virtual void on_connections(std::int64_t open) = 0;
+  /// Requests without a finished answer.
+  virtual void on_active(std::int64_t active) = 0;
 };
 
 }  // namespace heed

@@ -47,7 +47,8 @@ HttpExchange::HttpExchange(std::shared_ptr<HttpSession> session, std::shared_ptr
 
 std::shared_ptr<HttpExchange> HttpExchange::make(std::shared_ptr<HttpSession> session,
                                                  std::shared_ptr<const HttpRequest> request) {
-  ++session->core().active;
+  HttpCore& core = session->core();
+  core.handler->on_active(++core.active);
   return std::make_shared<HttpExchange>(std::move(session), std::move(request));
 }
 
@@ -130,8 +131,9 @@ void HttpExchange::complete() {
   on_disconnect_ = nullptr;
   on_tick_ = nullptr;
   session_->next_tick_ = 0;
-  --session_->core().active;
-  session_->core().handler->on_done(*request_, status_, static_cast<double>(now_ms() - started_ms_));
+  HttpCore& core = session_->core();
+  core.handler->on_active(--core.active);
+  core.handler->on_done(*request_, status_, static_cast<double>(now_ms() - started_ms_));
   session_->wake();
 }
 

@@ -125,7 +125,6 @@ void Service::generate(const RequestPointer& request, const WriterPointer& write
 }
 
 std::optional<HttpResponse> Service::on_head(HttpRequest& request) {
-  metrics_.requests_in_flight(1);
   const std::string* offered_id = request.header("x-request-id");
   request.request_id = offered_id != nullptr && is_plain_id(*offered_id) ? *offered_id : random_request_id();
   request.route = "other";
@@ -239,8 +238,6 @@ HttpResponse Service::on_fault(std::int32_t status, const std::string& text) {
 }
 
 void Service::on_done(const HttpRequest& request, std::int32_t status, double milliseconds) {
-  // A request whose head was not understood never came to on_head().
-  if (!request.request_id.empty()) metrics_.requests_in_flight(-1);
   metrics_.request_done(request.route.empty() ? "other" : request.route, status, milliseconds);
 }
 

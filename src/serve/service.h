@@ -37,6 +37,7 @@ class Service final : public HttpHandler {
   HttpResponse on_fault(std::int32_t status, const std::string& text) override;
   void on_done(const HttpRequest& request, std::int32_t status, double milliseconds) override;
   void on_connections(std::int64_t open) override { metrics_.connections(open); }
+  void on_active(std::int64_t active) override { metrics_.requests_in_flight(active); }
 
   /// From now on requests get 503 with Retry-After.
   void start_draining() noexcept { is_draining_ = true; }

@@ -16,7 +16,7 @@ TEST(Metrics, CountsWhatHappened) {
   metrics.request_done("/models", 200, 12);
   metrics.request_done("/models", 404, 12);
   metrics.requests_in_flight(2);
-  metrics.requests_in_flight(-1);
+  metrics.requests_in_flight(1);
   metrics.connections(7);
   metrics.tokens(10, 4, 3);
   metrics.first_token(20);

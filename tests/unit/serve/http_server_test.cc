@@ -85,6 +85,7 @@ class EchoHandler final : public HttpHandler {
   }
   void on_done(const HttpRequest&, std::int32_t status, double) override { last_status = status; }
   void on_connections(std::int64_t) override {}
+  void on_active(std::int64_t) override {}
 
   std::atomic<int> requests{0}, disconnects{0}, last_status{0};
   std::atomic<bool> is_flooding{false};
