@@ -11,8 +11,8 @@ namespace {
 
 // Slowest first.
 struct Tables {
-  std::array<Kernels, 3> all;
-  std::array<const Kernels*, 3> runnable = {};
+  std::array<Kernels, 4> all;
+  std::array<const Kernels*, 4> runnable = {};
   std::size_t count = 0;
 
   void add(const char* name, const MatmulTable& m, const AttentionTable& a, const LayerTable& l) {
@@ -25,6 +25,7 @@ struct Tables {
 #if defined(__x86_64__)
     if (cpu_features().avx2) add("avx2", matmul_avx2(), attention_avx2(), layers_avx2());
     if (cpu_features().avx512) add("avx512", matmul_avx512(), attention_avx512(), layers_avx512());
+    if (cpu_features().avx512_bf16) add("avx512bf16", matmul_avx512(), attention_avx512bf16(), layers_avx512());
 #endif
   }
 };

@@ -1,58 +1,99 @@
-// attention.inl -- the page step, written once. Included like matmul.inl.
+// attention.inl -- the page step, written once. Included like matmul.inl, after kQueryRows, tile_width() and (where the
+// processor multiplies bf16 pairs) DotLines are chosen by the instruction set's unit.
 //
-// Scores and values are the same product: [rows, n] floats times n/2 lines of bf16 pairs (or n lines of floats),
-// sixteen columns at a time. A row's sums run over n in order, so its bits do not depend on the other rows.
+// Scores and values are the same product: [rows, n] numbers times n lines of 16-lane vectors. A row's sums run over the
+// lines in order, so its bits do not depend on the other rows or on the tile.
 #include "kernels/body/math.inl"
 
 constexpr std::int32_t kKeys = 64;
 
 constexpr std::int64_t kColumnBytes = 4;  // of a line: one bf16 pair, or one float
 
-// acc[kRows][16] += a[kRows][n] x b; `b` points at the strip's first column, lines are `line_bytes` apart.
-template <DType kType, int kRows>
-void strip(const float* a, std::int64_t a_stride, std::int32_t n, const std::uint8_t* b, std::int64_t line_bytes,
-           Floats* acc) {
-  if constexpr (kType == DType::bf16) {
-    for (std::int32_t i = 0; i < n; i += 2, b += line_bytes) {
-      const Pairs pair = load_pairs(b);
+// How one line of b meets the rows' numbers: acc[r][w] += a[r] x line[w].
+struct FloatLines {
+  static constexpr std::int32_t kValues = 1;  // of the contraction, per line
+  static constexpr std::int32_t kFloats = 1;  // of a row of `a`, per line
+  template <int kRows, int kWide>
+  static void step(const float* a, std::int64_t a_stride, const std::uint8_t* b, Floats (*acc)[kWide]) {
+    Floats line[kWide];
+    for (int w = 0; w < kWide; ++w) line[w] = load_floats(reinterpret_cast<const float*>(b) + 16 * w);
 #pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) {
-        acc[r] = fma(broadcast(a[r * a_stride + i]), pair.first, acc[r]);
-        acc[r] = fma(broadcast(a[r * a_stride + i + 1]), pair.second, acc[r]);
-      }
-    }
-  } else {
-    for (std::int32_t i = 0; i < n; ++i, b += line_bytes) {
-      const Floats line = load_floats(reinterpret_cast<const float*>(b));
-#pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) acc[r] = fma(broadcast(a[r * a_stride + i]), line, acc[r]);
+    for (int r = 0; r < kRows; ++r) {
+      const Floats x = broadcast(a[r * a_stride]);
+      for (int w = 0; w < kWide; ++w) acc[r][w] = fma(x, line[w], acc[r][w]);
     }
   }
+  static void pack(float*, std::int64_t) {}
+};
+
+struct PairLines {  // bf16 pairs widened to floats
+  static constexpr std::int32_t kValues = 2;
+  static constexpr std::int32_t kFloats = 2;
+  template <int kRows, int kWide>
+  static void step(const float* a, std::int64_t a_stride, const std::uint8_t* b, Floats (*acc)[kWide]) {
+    Pairs line[kWide];
+    for (int w = 0; w < kWide; ++w) line[w] = load_pairs(b + 64 * w);
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      const Floats x = broadcast(a[r * a_stride]);
+      for (int w = 0; w < kWide; ++w) acc[r][w] = fma(x, line[w].first, acc[r][w]);
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      const Floats x = broadcast(a[r * a_stride + 1]);
+      for (int w = 0; w < kWide; ++w) acc[r][w] = fma(x, line[w].second, acc[r][w]);
+    }
+  }
+  static void pack(float*, std::int64_t) {}
+};
+
+// acc[kRows][kWide] += a [kRows][lines] x b; `b` points at the tile's first column, lines are `line_bytes` apart.
+template <class Lines, int kRows, int kWide>
+inline void accumulate(const float* a, std::int64_t a_stride, std::int32_t lines, const std::uint8_t* b,
+                       std::int64_t line_bytes, Floats (*acc)[kWide]) {
+  for (std::int32_t i = 0; i < lines; ++i, a += Lines::kFloats, b += line_bytes)
+    Lines::template step<kRows, kWide>(a, a_stride, b, acc);
 }
 
-template <DType kType, int kRows>
+template <class Lines, int kRows>
 void scores_of(const PageTask& t, std::int32_t row, float (*s)[kKeys]) {
-  for (std::int32_t column = 0; column < kKeys; column += 16) {
-    Floats acc[kRows];
-    for (int r = 0; r < kRows; ++r) acc[r] = zero_floats();
-    strip<kType, kRows>(t.q + row * t.k_dim, t.k_dim, t.k_dim, t.k + column * kColumnBytes, kKeys * kColumnBytes, acc);
-    for (int r = 0; r < kRows; ++r) store_floats(s[r] + column, acc[r]);
+  constexpr int kWide = tile_width(kRows);
+  for (std::int32_t column = 0; column < kKeys; column += 16 * kWide) {
+    Floats acc[kRows][kWide];
+    for (int r = 0; r < kRows; ++r)
+      for (int w = 0; w < kWide; ++w) acc[r][w] = zero_floats();
+    accumulate<Lines, kRows, kWide>(t.q + row * t.k_dim, t.k_dim, t.k_dim / Lines::kValues, t.k + column * kColumnBytes,
+                                    kKeys * kColumnBytes, acc);
+    for (int r = 0; r < kRows; ++r)
+      for (int w = 0; w < kWide; ++w) store_floats(s[r] + column + 16 * w, acc[r][w]);
   }
 }
 
-template <DType kType, int kRows>
+template <class Lines, int kRows, int kWide>
+inline void add_columns(const PageTask& t, std::int32_t row, std::int32_t column, const float (*p)[kKeys]) {
+  float* o = t.o + row * t.v_dim + column;
+  Floats acc[kRows][kWide];
+  for (int r = 0; r < kRows; ++r)
+    for (int w = 0; w < kWide; ++w) acc[r][w] = load_floats(o + r * t.v_dim + 16 * w);
+  accumulate<Lines, kRows, kWide>(p[0], kKeys, kKeys / Lines::kValues, t.v + column * kColumnBytes,
+                                  t.v_dim * kColumnBytes, acc);
+  for (int r = 0; r < kRows; ++r)
+    for (int w = 0; w < kWide; ++w) store_floats(o + r * t.v_dim + 16 * w, acc[r][w]);
+}
+
+template <class Lines, int kRows>
 void add_values(const PageTask& t, std::int32_t row, const float (*p)[kKeys]) {
-  for (std::int32_t column = 0; column < t.v_dim; column += 16) {
-    float* o = t.o + row * t.v_dim + column;
-    Floats acc[kRows];
-    for (int r = 0; r < kRows; ++r) acc[r] = load_floats(o + r * t.v_dim);
-    strip<kType, kRows>(p[0], kKeys, kKeys, t.v + column * kColumnBytes, t.v_dim * kColumnBytes, acc);
-    for (int r = 0; r < kRows; ++r) store_floats(o + r * t.v_dim, acc[r]);
-  }
+  constexpr int kWide = tile_width(kRows);
+  std::int32_t column = 0;
+  for (; column + 16 * kWide <= t.v_dim; column += 16 * kWide) add_columns<Lines, kRows, kWide>(t, row, column, p);
+  if constexpr (kWide > 1)
+    for (; column < t.v_dim; column += 16) add_columns<Lines, kRows, 1>(t, row, column, p);
 }
 
-void scale_floats(float* x, float factor, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; i += 16) store_floats(x + i, mul(load_floats(x + i), broadcast(factor)));
+void finish_floats(const float* x, float factor, std::int64_t n, float* out) {
+  // Adding +0 turns -0 into +0: which of the two a sum of nothing is would depend on the pages that were skipped.
+  for (std::int64_t i = 0; i < n; i += 16)
+    store_floats(out + i, add(mul(load_floats(x + i), broadcast(factor)), zero_floats()));
 }
 
 void blend_floats(float* x, float a, const float* y, float b, std::int64_t n) {
@@ -60,83 +101,117 @@ void blend_floats(float* x, float a, const float* y, float b, std::int64_t n) {
     store_floats(x + i, fma(load_floats(x + i), broadcast(a), mul(load_floats(y + i), broadcast(b))));
 }
 
-void adjust_scores(const PageTask& t, std::int32_t row, float* s) {
-  const std::uint64_t visible = t.visible[row];
-  for (std::int32_t c = 0; c < kKeys; c += 16) {
-    Floats x = load_floats(s + c);
-    if (t.bias) x = add(x, load_floats(t.bias + row * kKeys + c));
-    if (t.softcap > 0) x = mul(broadcast(t.softcap), tanh_floats(mul(x, broadcast(1.0f / t.softcap))));
-    store_floats(s + c, x);
-  }
-  if (visible == ~std::uint64_t{0}) return;
-  for (std::int32_t c = 0; c < kKeys; ++c)
-    if (!(visible >> c & 1)) s[c] = -__builtin_inff();
+inline std::uint64_t visible_to(const PageTask& t, std::int32_t row) {
+  return t.visible ? t.visible[row] : ~std::uint64_t{0};
+}
+
+inline std::uint32_t lanes_of(std::uint64_t visible, std::int32_t column) {
+  return static_cast<std::uint32_t>(visible >> column) & 0xffffu;
+}
+
+// Bias, softcap and mask of one row, each behind one branch. Returns the highest score.
+inline float adjust_scores(const PageTask& t, std::int32_t row, float* s) {
+  if (t.bias)
+    for (std::int32_t c = 0; c < kKeys; c += 16)
+      store_floats(s + c, add(load_floats(s + c), load_floats(t.bias + row * kKeys + c)));
+  if (t.softcap > 0)
+    for (std::int32_t c = 0; c < kKeys; c += 16)
+      store_floats(s + c, mul(broadcast(t.softcap), tanh_floats(mul(load_floats(s + c), broadcast(1.0f / t.softcap)))));
+  const std::uint64_t visible = visible_to(t, row);
+  if (visible != ~std::uint64_t{0})
+    for (std::int32_t c = 0; c < kKeys; c += 16)
+      store_floats(s + c, keep_lanes(load_floats(s + c), lanes_of(visible, c), broadcast(-__builtin_inff())));
+  const Floats low = max(load_floats(s), load_floats(s + 16)), high = max(load_floats(s + 32), load_floats(s + 48));
+  return max_lanes(max(low, high));
+}
+
+// s = 2^(s - shift), 0 for hidden keys; returns the sum.
+inline float exponentials(const PageTask& t, std::int32_t row, float shift, float* s) {
+  const Floats m = broadcast(shift);
+  Floats p[4];
+  for (int i = 0; i < 4; ++i) p[i] = exp2_floats(sub(load_floats(s + 16 * i), m));
+  const std::uint64_t visible = visible_to(t, row);
+  if (visible != ~std::uint64_t{0})
+    for (int i = 0; i < 4; ++i) p[i] = keep_lanes(p[i], lanes_of(visible, 16 * i), zero_floats());
+  for (int i = 0; i < 4; ++i) store_floats(s + 16 * i, p[i]);
+  return sum_lanes(add(add(p[0], p[1]), add(p[2], p[3])));
 }
 
 // Scores become probabilities relative to the row's running maximum, which grows first if it must.
-void softmax_row(const PageTask& t, std::int32_t row, float* s) {
-  adjust_scores(t, row, s);
-  Floats top = load_floats(s);
-  for (std::int32_t c = 16; c < kKeys; c += 16) top = max(top, load_floats(s + c));
-  const float highest = max_lanes(top);
+inline void softmax_row(const PageTask& t, std::int32_t row, float* s) {
+  const float highest = adjust_scores(t, row, s);
   RowState& state = t.state[row];
   if (highest > state.m) {
     alignas(64) float change[16];
-    store_floats(change, exp_floats(broadcast(state.m - highest)));
-    const float shrink = state.l > 0 ? change[0] : 0.0f;
-    state.l *= shrink;
-    scale_floats(t.o + row * t.v_dim, shrink, t.v_dim);
+    store_floats(change, exp2_floats(broadcast(state.m - highest)));
+    const Floats shrink = broadcast(state.l > 0 ? change[0] : 0.0f);
+    state.l *= state.l > 0 ? change[0] : 0.0f;
     state.m = highest;
+    float* o = t.o + row * t.v_dim;
+    for (std::int32_t i = 0; i < t.v_dim; i += 16) store_floats(o + i, mul(load_floats(o + i), shrink));
   }
-  const Floats m = broadcast(state.m);
-  Floats sum = zero_floats();
-  for (std::int32_t c = 0; c < kKeys; c += 16) {
-    const Floats p = exp_floats(sub(load_floats(s + c), m));
-    store_floats(s + c, p);
-    sum = add(sum, p);
-  }
-  if (t.visible[row] == ~std::uint64_t{0}) {
-    state.l += sum_lanes(sum);
-    return;
-  }
-  sum = zero_floats();
-  for (std::int32_t c = 0; c < kKeys; ++c)
-    if (!(t.visible[row] >> c & 1)) s[c] = 0.0f;
-  for (std::int32_t c = 0; c < kKeys; c += 16) sum = add(sum, load_floats(s + c));
-  state.l += sum_lanes(sum);
+  state.l += exponentials(t, row, state.m, s);
 }
 
-template <DType kType, int kRows>
-void page_rows(const PageTask& t, std::int32_t row) {
-  alignas(64) float s[kRows][kKeys];
-  scores_of<kType, kRows>(t, row, s);
-  for (int r = 0; r < kRows; ++r) {
-    if (t.visible[row + r] != 0)
-      softmax_row(t, row + r, s[r]);
-    else
-      __builtin_memset(s[r], 0, sizeof s[r]);
+struct PageStep {
+  const PageTask& task;
+
+  template <class Lines, int kRows>
+  void rows(std::int32_t row) const {
+    alignas(64) float s[kRows][kKeys];
+    scores_of<Lines, kRows>(task, row, s);
+    for (int r = 0; r < kRows; ++r) {
+      if (visible_to(task, row + r) != 0)
+        softmax_row(task, row + r, s[r]);
+      else
+        __builtin_memset(s[r], 0, sizeof s[r]);
+      Lines::pack(s[r], kKeys);
+    }
+    add_values<Lines, kRows>(task, row, s);
   }
-  add_values<kType, kRows>(t, row, s);
+};
+
+struct ProbabilityStep {
+  const PageTask& task;
+  const float* lse;  // [rows]
+  float* p;          // [rows, 64]
+
+  template <class Lines, int kRows>
+  void rows(std::int32_t row) const {
+    alignas(64) float s[kRows][kKeys];
+    scores_of<Lines, kRows>(task, row, s);
+    for (int r = 0; r < kRows; ++r) {
+      adjust_scores(task, row + r, s[r]);
+      exponentials(task, row + r, lse[row + r], s[r]);
+    }
+    __builtin_memcpy(p + row * kKeys, s, sizeof s);
+  }
+};
+
+template <class Lines, int kRows, class Step>
+void run_rows(const Step& step, std::int32_t row, std::int32_t count) {
+  if (count == kRows) return step.template rows<Lines, kRows>(row);
+  if constexpr (kRows > 1) run_rows<Lines, kRows - 1>(step, row, count);
 }
 
-template <DType kType>
+// Tiles of at most kQueryRows rows; the last two share what is left evenly (7 = 4 + 3, not 6 + 1).
+template <class Lines, class Step>
+void run_tiles(const Step& step, std::int32_t rows) {
+  for (std::int32_t row = 0; row < rows;) {
+    const std::int32_t left = rows - row;
+    std::int32_t count = left < kQueryRows ? left : kQueryRows;
+    if (left > kQueryRows && left < 2 * kQueryRows) count = (left + 1) / 2;
+    run_rows<Lines, kQueryRows>(step, row, count);
+    row += count;
+  }
+}
+
+template <class Lines>
 void page(const PageTask& t) {
-  std::int32_t row = 0;
-  for (; row + kTileRows <= t.rows; row += kTileRows) page_rows<kType, kTileRows>(t, row);
-  for (; row + 4 <= t.rows; row += 4) page_rows<kType, 4>(t, row);
-  switch (t.rows - row) {
-    case 3:
-      page_rows<kType, 3>(t, row);
-      break;
-    case 2:
-      page_rows<kType, 2>(t, row);
-      break;
-    case 1:
-      page_rows<kType, 1>(t, row);
-      break;
-    default:
-      break;
-  }
+  run_tiles<Lines>(PageStep{t}, t.rows);
 }
 
-constexpr AttentionTable kTable = {page<DType::f32>, page<DType::bf16>, scale_floats, blend_floats};
+template <class Lines>
+void probabilities(const PageTask& t, const float* lse, float* p) {
+  run_tiles<Lines>(ProbabilityStep{t, lse, p}, t.rows);
+}

@@ -6,7 +6,7 @@
 
 namespace heed {
 
-/// Running softmax of one row over the keys seen so far: o = sum p v, l = sum p, p = exp(s - m).
+/// Running softmax of one row over the keys seen so far: o = sum p v, l = sum p, p = 2^(s - m).
 struct RowState {
   float m, l;
 };
@@ -16,18 +16,23 @@ struct PageTask {
   const std::uint8_t* v = nullptr;
   std::int32_t k_dim = 0, v_dim = 0;
   std::int32_t rows = 0;
-  const float* q = nullptr;                // [rows, k_dim], already scaled
+  const float* q = nullptr;                // [rows, k_dim], times scale * log2(e); see pack_queries
   float* o = nullptr;                      // [rows, v_dim]
   RowState* state = nullptr;               // [rows]
-  const std::uint64_t* visible = nullptr;  // [rows], bit t: the row sees key t
-  const float* bias = nullptr;             // [rows, 64] or none, added to the scores
-  float softcap = 0.0f;                    // > 0: applied after the bias
+  const std::uint64_t* visible = nullptr;  // [rows], bit t: the row sees key t; null: every row sees all
+  const float* bias = nullptr;             // [rows, 64] or none, added to the scores; units of log 2
+  float softcap = 0.0f;                    // > 0: applied after the bias; units of log 2
 };
 
 struct AttentionTable {
   void (*page_f32)(const PageTask&);
   void (*page_bf16)(const PageTask&);
-  void (*scale)(float* x, float factor, std::int64_t n);                      // x *= factor
+  /// The tap: p [rows, 64] = 2^(s - lse), 0 for hidden keys; lse [rows] in units of log 2.
+  void (*probabilities_f32)(const PageTask&, const float* lse, float* p);
+  void (*probabilities_bf16)(const PageTask&, const float* lse, float* p);
+  /// Turns q [rows, dim] in place into what the bf16 steps read, rows still dim floats apart; null: floats as they are.
+  void (*pack_queries)(float* q, std::int64_t rows, std::int64_t dim);
+  void (*finish)(const float* x, float factor, std::int64_t n, float* out);   // out = x * factor; zeros become +0
   void (*blend)(float* x, float a, const float* y, float b, std::int64_t n);  // x = a x + b y
 };
 

@@ -21,3 +21,19 @@ inline Floats sigmoid(Floats x) { return div(broadcast(1.0f), add(broadcast(1.0f
 
 // tanh(x) = 2 sigmoid(2x) - 1
 inline Floats tanh_floats(Floats x) { return fma(broadcast(2.0f), sigmoid(add(x, x)), broadcast(-1.0f)); }
+
+// 2^x, at most 1 ulp off (x in -125 .. 0; below: 2^-125). 2^n * p(f), |f| <= 1/2; p interpolates 2^f / 2^f = 1 in the
+// Chebyshev points of degree 6.
+inline Floats exp2_floats(Floats x) {
+  const Floats t = max(x, broadcast(-125.0f));
+  const Floats n = round_even(t);
+  const Floats f = sub(t, n);
+  Floats p = broadcast(1.54614449e-4f);
+  p = fma(p, f, broadcast(1.3400428e-3f));
+  p = fma(p, f, broadcast(9.61805694e-3f));
+  p = fma(p, f, broadcast(5.55032715e-2f));
+  p = fma(p, f, broadcast(2.40226507e-1f));
+  p = fma(p, f, broadcast(6.93147182e-1f));
+  p = fma(p, f, broadcast(1.0f));
+  return scale_by_power(p, n);
+}

@@ -178,6 +178,15 @@ inline Pairs load_pairs(const std::uint8_t* p) {
   return {{_mm256_castsi256_ps(_mm256_slli_epi32(b.lo, 16)), _mm256_castsi256_ps(_mm256_slli_epi32(b.hi, 16))},
           {_mm256_castsi256_ps(_mm256_and_si256(b.lo, high)), _mm256_castsi256_ps(_mm256_and_si256(b.hi, high))}};
 }
+// Lane i of x where bit i of `lanes` is set, else of `otherwise`.
+inline Floats keep_lanes(Floats x, std::uint32_t lanes, Floats otherwise) {
+  const __m256i all = _mm256_set1_epi32(static_cast<int>(lanes));
+  const __m256i low = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128), high = _mm256_slli_epi32(low, 8);
+  const __m256i in_low = _mm256_cmpeq_epi32(_mm256_and_si256(all, low), low);
+  const __m256i in_high = _mm256_cmpeq_epi32(_mm256_and_si256(all, high), high);
+  return {_mm256_blendv_ps(otherwise.lo, x.lo, _mm256_castsi256_ps(in_low)),
+          _mm256_blendv_ps(otherwise.hi, x.hi, _mm256_castsi256_ps(in_high))};
+}
 
 }  // namespace
 }  // namespace heed

@@ -90,6 +90,10 @@ inline Pairs load_pairs(const std::uint8_t* p) {
   return {_mm512_castsi512_ps(_mm512_slli_epi32(b, 16)),
           _mm512_castsi512_ps(_mm512_and_si512(b, _mm512_set1_epi32(static_cast<int>(0xffff0000u))))};
 }
+// Lane i of x where bit i of `lanes` is set, else of `otherwise`.
+inline Floats keep_lanes(Floats x, std::uint32_t lanes, Floats otherwise) {
+  return _mm512_mask_blend_ps(static_cast<__mmask16>(lanes), otherwise, x);
+}
 
 }  // namespace
 }  // namespace heed

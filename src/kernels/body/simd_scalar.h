@@ -169,6 +169,10 @@ struct Pairs {
   return {each([&](int i) { return bf16_to_float(load_word(p + 4 * i)); }),
           each([&](int i) { return bf16_to_float(load_word(p + 4 * i + 2)); })};
 }
+// Lane i of x where bit i of `lanes` is set, else of `otherwise`.
+[[gnu::noinline]] inline Floats keep_lanes(const Floats& x, std::uint32_t lanes, const Floats& otherwise) {
+  return each([&](int i) { return lanes >> i & 1 ? x.v[i] : otherwise.v[i]; });
+}
 
 }  // namespace
 }  // namespace heed

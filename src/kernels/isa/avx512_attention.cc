@@ -5,7 +5,17 @@
 
 namespace heed {
 namespace {
+
+// 6 rows x 64 columns: 24 accumulators and 4 line registers of 32.
+constexpr int kQueryRows = 6;
+constexpr int tile_width(int) { return 4; }
+
 #include "kernels/body/attention.inl"
+
+constexpr AttentionTable kTable = {
+    page<FloatLines>, page<PairLines>, probabilities<FloatLines>, probabilities<PairLines>, nullptr,
+    finish_floats,    blend_floats};
+
 }  // namespace
 
 const AttentionTable& attention_avx512() noexcept { return kTable; }

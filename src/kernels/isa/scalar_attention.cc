@@ -5,7 +5,17 @@
 
 namespace heed {
 namespace {
+
+// Tiles of at most 4 rows x 16 columns.
+constexpr int kQueryRows = 4;
+constexpr int tile_width(int) { return 1; }
+
 #include "kernels/body/attention.inl"
+
+constexpr AttentionTable kTable = {
+    page<FloatLines>, page<PairLines>, probabilities<FloatLines>, probabilities<PairLines>, nullptr,
+    finish_floats,    blend_floats};
+
 }  // namespace
 
 const AttentionTable& attention_scalar() noexcept { return kTable; }

@@ -17,6 +17,7 @@ const LayerTable& layers_avx2() noexcept;
 const MatmulTable& matmul_avx512() noexcept;
 const AttentionTable& attention_avx512() noexcept;
 const LayerTable& layers_avx512() noexcept;
+const AttentionTable& attention_avx512bf16() noexcept;
 #endif
 
 }  // namespace heed

@@ -1,0 +1,58 @@
+// attention_block.h -- one block of attention rows: which keys its rows see, and what the page kernel is told.
+#pragma once
+#include <array>
+#include <cstdint>
+
+#include "kernels/attention.h"
+#include "kernels/body/attention_table.h"
+
+namespace heed {
+
+inline constexpr std::int32_t kBlockRows = 32;         // their outputs and one page stay in L2
+inline constexpr float kLog2E = 1.44269504088896341f;  // scores are kept in units of log 2: exp is exp2
+inline constexpr float kLn2 = 0.69314718055994531f;
+
+/// Row r of a block is query token (first + r) / group and query head first_head + (first + r) % group: the heads that
+/// share a KV head stand side by side.
+struct RowBlock {
+  const AttentionSpec* spec = nullptr;
+  const AttentionJob* job = nullptr;
+  std::int32_t kv_head = 0, first_head = 0, group = 1;
+  std::int32_t first = 0, rows = 0;
+
+  std::int32_t token(std::int32_t r) const { return (first + r) / group; }
+  std::int32_t head(std::int32_t r) const { return first_head + (first + r) % group; }
+  std::int32_t position(std::int32_t r) const { return job->first_pos + token(r); }
+};
+
+/// Half-open ranges of key positions, over all rows of a block (block lists left out). Rows see a key only if it lies
+/// in `any` or below `sink`; every row sees all of `all`.
+struct Sight {
+  std::int32_t any_begin = 0, any_end = 0;
+  std::int32_t all_begin = 0, all_end = 0;
+  std::int32_t sink = 0;
+
+  bool may_see(std::int32_t begin, std::int32_t end) const {
+    return (begin < any_end && end > any_begin) || begin < sink;
+  }
+};
+Sight sight_of(const RowBlock& block);
+
+struct BlockScratch {      // of one worker
+  float* q;                // [kBlockRows, k_dim]
+  float* bias;             // [kBlockRows, 64]
+  std::uint64_t* visible;  // [kBlockRows]
+};
+
+/// q * scale * log2(e), in the form that the table's steps read.
+void load_queries(const RowBlock& block, const AttentionTable& table, float* q);
+
+/// Fills the parts of `task` that belong to the page of the keys first_key .. first_key + 63. False when no row sees
+/// any of them.
+bool aim_at_page(const RowBlock& block, const Sight& sight, std::int32_t first_key, const BlockScratch& scratch,
+                 PageTask& task);
+
+/// The parts of a task that all pages share; o and state are left to the caller.
+PageTask block_task(const RowBlock& block, const BlockScratch& scratch);
+
+}  // namespace heed

@@ -1,0 +1,146 @@
+// attention_tap.cc -- probabilities of a few heads: only tapped heads pay for a second pass over the keys.
+#include "kernels/attention_tap.h"
+
+#include <algorithm>
+#include <string>
+
+#include "kernels/attention_block.h"
+#include "kernels/kernels.h"
+
+namespace heed {
+namespace {
+
+Error wrong(std::string text, const char* where) {
+  return fail(Code::invalid_argument, "attention: " + std::move(text), where);
+}
+
+Expected<void> check_heads(const AttentionSpec& spec, const AttentionJob& job) {
+  if (spec.kv_heads < 1 || spec.heads < 1 || spec.heads % spec.kv_heads != 0)
+    return wrong("kv_heads " + std::to_string(spec.kv_heads) + " does not divide heads " + std::to_string(spec.heads),
+                 "kv_heads");
+  if (job.kv.kv_heads != spec.kv_heads)
+    return wrong("the cache holds " + std::to_string(job.kv.kv_heads) + " kv_heads, the spec says " +
+                     std::to_string(spec.kv_heads),
+                 "kv_heads");
+  const auto heads = static_cast<std::size_t>(spec.heads);
+  const Score& s = spec.score;
+  if (!s.alibi_slope.empty() && s.alibi_slope.size() < heads)
+    return wrong("alibi_slope needs one value a head", "alibi_slope");
+  if (!s.sink_logit.empty() && s.sink_logit.size() < heads)
+    return wrong("sink_logit needs one value a head", "sink_logit");
+  if (!s.by_distance.empty() &&
+      (s.reach < 0 || s.by_distance.size() < heads * static_cast<std::size_t>(2 * s.reach + 1)))
+    return wrong("by_distance needs 2 * reach + 1 values a head", "by_distance");
+  if (job.tap)
+    for (const std::int32_t head : job.tap->heads)
+      if (head < 0 || head >= spec.heads) return wrong("tap: there is no head " + std::to_string(head), "tap");
+  return {};
+}
+
+Expected<void> check_cache(const AttentionJob& job) {
+  const KvView& kv = job.kv;
+  if (kv.k_dim % 16 != 0 || kv.v_dim % 16 != 0 || kv.k_dim < 16 || kv.v_dim < 16)
+    return wrong(
+        "head sizes must be multiples of 16, got " + std::to_string(kv.k_dim) + " and " + std::to_string(kv.v_dim),
+        "k_dim");
+  if (kv.dtype != DType::bf16 && kv.dtype != DType::f32)
+    return fail(Code::unsupported,
+                "attention: keys and values are bf16 or f32, got " + std::string(info(kv.dtype).name), "dtype");
+  if (kv.length < 0 || static_cast<std::int64_t>(kv.pages.size()) * kPageTokens < kv.length)
+    return wrong(std::to_string(kv.length) + " keys need more than " + std::to_string(kv.pages.size()) + " pages",
+                 "pages");
+  if (job.q_len < 0 || job.first_pos < 0)
+    return wrong("a query's position is not negative, got " + std::to_string(job.first_pos), "first_pos");
+  return {};
+}
+
+Expected<void> check_blocks(const BlockList& list, const AttentionJob& job) {
+  if (list.block < 1 || (list.block % kPageTokens != 0 && kPageTokens % list.block != 0))
+    return wrong("blocks of " + std::to_string(list.block) + " tokens neither divide nor fill pages", "block");
+  if (job.q_len == 0) return {};
+  const auto row = static_cast<std::size_t>((job.first_pos + job.q_len - 1) / list.block);
+  if (list.row_start.size() < row + 2)
+    return wrong("the block list ends before the query block " + std::to_string(row), "row_start");
+  for (std::size_t r = 0; r <= row; ++r)
+    if (list.row_start[r] < 0 || list.row_start[r + 1] < list.row_start[r])
+      return wrong("row_start of the block list does not ascend", "row_start");
+  if (static_cast<std::size_t>(list.row_start[row + 1]) > list.key_block.size())
+    return wrong("row_start of the block list points beyond key_block", "row_start");
+  return {};
+}
+
+struct TapWorker {
+  BlockScratch scratch;
+  float* lse;     // [kBlockRows], units of log 2
+  float* scores;  // [kBlockRows, 64]
+};
+
+Expected<TapWorker> take_worker(const AttentionJob& job, Arena& arena) {
+  const auto rows = static_cast<std::size_t>(kBlockRows);
+  TapWorker w{{arena.allocate_array<float>(rows * static_cast<std::size_t>(job.kv.k_dim)),
+               arena.allocate_array<float>(rows * kPageTokens), arena.allocate_array<std::uint64_t>(rows)},
+              arena.allocate_array<float>(rows),
+              arena.allocate_array<float>(rows * kPageTokens)};
+  if (!w.scratch.q || !w.scratch.bias || !w.scratch.visible || !w.lse || !w.scores)
+    return fail(Code::out_of_memory, kAttentionArenaFull);
+  return w;
+}
+
+// Rows of one head: probs [rows, length].
+void tap_block(const RowBlock& b, const AttentionTable& table, const TapWorker& w, float* probs) {
+  const std::int64_t length = b.job->kv.length;
+  load_queries(b, table, w.scratch.q);
+  for (std::int32_t r = 0; r < b.rows; ++r)
+    w.lse[r] = b.job->lse[std::int64_t{b.token(r)} * b.spec->heads + b.first_head] * kLog2E;
+  const Sight sight = sight_of(b);
+  PageTask task = block_task(b, w.scratch);
+  const auto step = b.job->kv.dtype == DType::bf16 ? table.probabilities_bf16 : table.probabilities_f32;
+  for (std::int32_t key = 0; key < length; key += kPageTokens) {
+    const std::int64_t count = std::min<std::int64_t>(kPageTokens, length - key);
+    const bool sees = aim_at_page(b, sight, key, w.scratch, task);
+    if (sees) step(task, w.lse, w.scores);
+    for (std::int32_t r = 0; r < b.rows; ++r) {
+      float* to = probs + r * length + key;
+      if (sees)
+        std::copy_n(w.scores + r * kPageTokens, count, to);
+      else
+        std::fill_n(to, count, 0.0f);
+    }
+  }
+}
+
+}  // namespace
+
+Expected<void> check_attention(const AttentionSpec& spec, const AttentionJob& job) {
+  HEED_TRY(check_heads(spec, job));
+  HEED_TRY(check_cache(job));
+  if (spec.mask.blocks) return check_blocks(*spec.mask.blocks, job);
+  return {};
+}
+
+Expected<void> run_tap(const AttentionSpec& spec, const AttentionJob& job, Exec& exec) {
+  const std::size_t mark = exec.arena.mark();
+  const int threads = exec.pool.threads();
+  auto* workers = exec.arena.allocate_array<TapWorker>(static_cast<std::size_t>(threads));
+  if (!workers) return fail(Code::out_of_memory, kAttentionArenaFull);
+  for (int i = 0; i < threads; ++i) {
+    HEED_ASSIGN(workers[i], take_worker(job, exec.arena));
+  }
+  const std::int64_t blocks = (job.q_len + kBlockRows - 1) / kBlockRows;
+  const auto slots = static_cast<std::int64_t>(job.tap->heads.size());
+  exec.pool.parallel_for(slots * blocks, 1, [&](std::int64_t begin, std::int64_t end, int worker) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int32_t head = job.tap->heads[static_cast<std::size_t>(i / blocks)];
+      const auto first = static_cast<std::int32_t>(i % blocks * kBlockRows);
+      const RowBlock b{&spec, &job,  head / (spec.heads / spec.kv_heads),    head,
+                       1,     first, std::min(kBlockRows, job.q_len - first)};
+      tap_block(b, *exec.kernels.attention, workers[worker],
+                job.tap->probs + (i / blocks * job.q_len + first) * std::int64_t{job.kv.length});
+    }
+  });
+  exec.arena.rewind(mark);
+  ++exec.counters.regions;
+  return {};
+}
+
+}  // namespace heed
