@@ -10,81 +10,96 @@
 namespace heed {
 namespace {
 
-// A row block's int8 activations should stay in half of a 512 KiB L2 while the panels pass.
-constexpr std::int64_t kRowBlockBytes = std::int64_t{256} << 10;
-constexpr std::int64_t kMinRowBlock = 32, kMaxRowBlock = 256;
-// From here on unpacking a panel once is cheaper than unpacking it for every four rows.
-constexpr std::int64_t kExpandRows = 8;
-// A thread takes a few panels at a time: enough to stream, few enough to balance.
-constexpr std::int64_t kPanelsPerTask = 8;
+// A row block of int8 activations should stay in the second-level cache (512 KiB and up), half for themselves, while
+// the panels pass; more rows than 256 no longer make unpacking a panel cheaper, fewer than 64 do make it dearer.
+constexpr std::int64_t kRowBlockBytes = std::int64_t{192} << 10;
+constexpr std::int64_t kMinRowBlock = 64, kMaxRowBlock = 256;
+// A task is a few panels times a row block: enough to stream, few enough to balance. Even: some tiles are two wide.
+constexpr std::int64_t kMaxTaskPanels = 8, kTasksPerThread = 4;
+
+constexpr std::size_t kMaxJobs = 8;
 
 struct Scratch {
-  std::uint8_t* expanded = nullptr;
-  float* out = nullptr;  // [row block, 16]
+  std::uint8_t* kernel = nullptr;  // [scratch_bytes(row block, units)]
+  float* out = nullptr;            // [row block, kMaxTaskPanels * 16]
+};
+
+struct Segment {  // neighbouring panels of one job times a row block
+  std::int64_t panel, panels, row, rows;
 };
 
 struct Product {  // one call of matmul()
   const Activations& x;
   std::span<const MatmulJob> jobs;
   const MatmulTable& table;
-  std::int64_t row_block;
-  std::array<std::int64_t, 9> first_panel;  // of each job; the last entry is the total
+  std::int64_t row_block, row_blocks, task_panels;
+  std::array<std::int64_t, kMaxJobs + 1> first_panel;  // of each job; the last entry is the total
 };
 
 std::int64_t panels_of(const PackedMatrix& w) { return (w.n() + kPanelColumns - 1) / kPanelColumns; }
 
 // Adds bias or what was there; kept apart from the kernels because it is a few floats per k products.
-void store(const MatmulJob& job, std::int64_t panel, std::int64_t row, std::int64_t rows, const float* tile) {
-  const std::int64_t first = panel * kPanelColumns, columns = std::min(kPanelColumns, job.w->n() - first);
-  for (std::int64_t r = 0; r < rows; ++r) {
-    float* out = job.out + (row + r) * job.out_stride + first;
-    const float* from = tile + r * kPanelColumns;
-    for (std::int64_t c = 0; c < columns; ++c) {
-      float value = from[c];
-      if (job.bias) value += job.bias[first + c];
-      out[c] = job.accumulate ? out[c] + value : value;
-    }
+void store(const MatmulJob& job, const Segment& s, const float* tile) {
+  const std::int64_t first = s.panel * kPanelColumns, stride = s.panels * kPanelColumns;
+  const std::int64_t columns = std::min(stride, job.w->n() - first);
+  const float* bias = job.bias ? job.bias + first : nullptr;
+  for (std::int64_t r = 0; r < s.rows; ++r, tile += stride) {
+    float* out = job.out + (s.row + r) * job.out_stride + first;
+    if (job.accumulate && bias)
+      for (std::int64_t c = 0; c < columns; ++c) out[c] += tile[c] + bias[c];
+    else if (job.accumulate)
+      for (std::int64_t c = 0; c < columns; ++c) out[c] += tile[c];
+    else if (bias)
+      for (std::int64_t c = 0; c < columns; ++c) out[c] = tile[c] + bias[c];
+    else
+      std::copy_n(tile, columns, out);
   }
 }
 
-void multiply_panel(const Product& p, const MatmulJob& job, std::int64_t panel, std::int64_t row, std::int64_t rows,
-                    const Scratch& scratch) {
+void multiply_segment(const Product& p, const MatmulJob& job, const Segment& s, const Scratch& scratch) {
   const PackKind kind = *pack_kind(job.w->source());
-  const auto* data = reinterpret_cast<const std::uint8_t*>(job.w->data()) + panel * panel_bytes_of(kind, p.x.k);
+  const std::int64_t k = p.x.k, bytes = panel_bytes_of(kind, k);
+  const auto* data = reinterpret_cast<const std::uint8_t*>(job.w->data()) + s.panel * bytes;
   if (is_quantized(kind)) {
-    const std::int64_t k = p.x.k;
-    const PanelTask task{.panel = data,
-                         .units = k / kUnitDepth,
-                         .q = p.x.q8.q + row * k,
-                         .scale = p.x.q8.scale + row * (k / 32),
-                         .sum = p.x.q8.sum + row * (k / 16),
-                         .rows = rows,
-                         .out = scratch.out,
-                         .scratch = scratch.expanded};
-    const auto index = static_cast<std::size_t>(kind);
-    (rows >= kExpandRows ? p.table.expanded : p.table.direct)[index](task);
+    p.table.quantized[static_cast<std::size_t>(kind)]({.panel = data,
+                                                       .panel_bytes = bytes,
+                                                       .panels = s.panels,
+                                                       .units = k / kUnitDepth,
+                                                       .q = p.x.q8.q + s.row * k,
+                                                       .scale = p.x.q8.scale + s.row * (k / 32),
+                                                       .sum = p.x.q8.sum + s.row * (k / 16),
+                                                       .rows = s.rows,
+                                                       .out = scratch.out,
+                                                       .scratch = scratch.kernel});
   } else {
-    const FloatPanelTask task{.panel = data, .k = p.x.k, .x = p.x.f32 + row * p.x.k, .rows = rows, .out = scratch.out};
-    p.table.floats[static_cast<std::size_t>(kind) - kQuantKinds](task);
+    p.table.floats[static_cast<std::size_t>(kind) - kQuantKinds]({.panel = data,
+                                                                  .panel_bytes = bytes,
+                                                                  .panels = s.panels,
+                                                                  .k = k,
+                                                                  .x = p.x.f32 + s.row * k,
+                                                                  .rows = s.rows,
+                                                                  .out = scratch.out});
   }
-  store(job, panel, row, rows, scratch.out);
+  store(job, s, scratch.out);
 }
 
-void multiply_range(const Product& p, std::int64_t begin, std::int64_t end, const Scratch& scratch) {
-  for (std::int64_t row = 0; row < p.x.rows; row += p.row_block) {
-    const std::int64_t rows = std::min(p.row_block, p.x.rows - row);
-    std::size_t job = 0;
-    for (std::int64_t i = begin; i < end; ++i) {
-      while (i >= p.first_panel[job + 1]) ++job;
-      multiply_panel(p, p.jobs[job], i - p.first_panel[job], row, rows, scratch);
-    }
+// Task t: panels [t / row_blocks * task_panels, + task_panels) of all jobs laid side by side, row block t % row_blocks.
+void run_task(const Product& p, std::int64_t task, const Scratch& scratch) {
+  const std::int64_t row = task % p.row_blocks * p.row_block, rows = std::min(p.row_block, p.x.rows - row);
+  std::int64_t begin = task / p.row_blocks * p.task_panels;
+  const std::int64_t end = std::min(begin + p.task_panels, p.first_panel[p.jobs.size()]);
+  for (std::size_t job = 0; begin < end; ++job) {
+    const std::int64_t stop = std::min(end, p.first_panel[job + 1]);
+    if (begin >= stop) continue;
+    multiply_segment(p, p.jobs[job], {begin - p.first_panel[job], stop - begin, row, rows}, scratch);
+    begin = stop;
   }
 }
 
 Expected<void> check_jobs(const Activations& x, std::span<const MatmulJob> jobs) {
-  if (jobs.size() > 8)
-    return fail(Code::invalid_argument,
-                "matmul: at most 8 matrices share one call, got " + std::to_string(jobs.size()));
+  if (jobs.size() > kMaxJobs)
+    return fail(Code::invalid_argument, "matmul: at most " + std::to_string(kMaxJobs) +
+                                            " matrices share one call, got " + std::to_string(jobs.size()));
   for (const MatmulJob& job : jobs) {
     if (job.w->k() != x.k)
       return fail(Code::invalid_argument, "matmul: weights of depth " + std::to_string(job.w->k()) +
@@ -96,8 +111,9 @@ Expected<void> check_jobs(const Activations& x, std::span<const MatmulJob> jobs)
 }
 
 std::int64_t row_block_of(const Activations& x) {
-  const std::int64_t rows = std::clamp(kRowBlockBytes / x.k, kMinRowBlock, kMaxRowBlock) & ~std::int64_t{7};
-  return std::min(rows, x.rows);
+  const std::int64_t most = std::clamp(kRowBlockBytes / x.k, kMinRowBlock, kMaxRowBlock);
+  const std::int64_t blocks = (x.rows + most - 1) / most;  // of about equal height, whole tiles of 4 and 6
+  return std::min((((x.rows + blocks - 1) / blocks) + 11) / 12 * 12, x.rows);
 }
 
 }  // namespace
@@ -140,26 +156,32 @@ Expected<Activations> quantize_activations(const float* x, std::int64_t rows, st
 Expected<void> matmul(const Activations& x, std::span<const MatmulJob> jobs, Exec& exec) {
   if (x.rows == 0 || jobs.empty()) return {};
   HEED_TRY(check_jobs(x, jobs));
-  Product p{.x = x, .jobs = jobs, .table = *exec.kernels.matmul, .row_block = row_block_of(x), .first_panel = {}};
+  const std::int64_t row_block = row_block_of(x), threads = exec.pool.threads();
+  Product p{.x = x,
+            .jobs = jobs,
+            .table = *exec.kernels.matmul,
+            .row_block = row_block,
+            .row_blocks = (x.rows + row_block - 1) / row_block,
+            .task_panels = kMaxTaskPanels,
+            .first_panel = {}};
   std::int64_t macs = 0;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     p.first_panel[i + 1] = p.first_panel[i] + panels_of(*jobs[i].w);
     macs += x.rows * x.k * jobs[i].w->n();
   }
-  const std::size_t mark = exec.arena.mark();
-  const auto threads = static_cast<std::size_t>(exec.pool.threads());
-  const auto expanded = static_cast<std::size_t>(expanded_bytes(x.k / kUnitDepth + 1)),
-             out = static_cast<std::size_t>(p.row_block * kPanelColumns);
-  auto* bytes = exec.arena.allocate_array<std::uint8_t>(
-      threads * static_cast<std::size_t>(align64(static_cast<std::int64_t>(expanded))));
-  auto* floats = exec.arena.allocate_array<float>(threads * out);
-  if (!bytes || !floats) return fail(Code::out_of_memory, "matmul: the step's arena is full");
   const std::int64_t total = p.first_panel[jobs.size()];
-  exec.pool.parallel_for(total, kPanelsPerTask, [&](std::int64_t begin, std::int64_t end, int worker) {
-    const auto w = static_cast<std::size_t>(worker);
-    multiply_range(
-        p, begin, end,
-        {bytes + w * static_cast<std::size_t>(align64(static_cast<std::int64_t>(expanded))), floats + w * out});
+  p.task_panels = std::clamp(total * p.row_blocks / (threads * kTasksPerThread) & ~std::int64_t{1}, std::int64_t{2},
+                             kMaxTaskPanels);
+  const std::size_t mark = exec.arena.mark();
+  const std::int64_t kernel_bytes = align64(scratch_bytes(row_block, x.k / kUnitDepth)),
+                     out_floats = row_block * kMaxTaskPanels * kPanelColumns;
+  auto* bytes = exec.arena.allocate_array<std::uint8_t>(static_cast<std::size_t>(threads * kernel_bytes));
+  auto* floats = exec.arena.allocate_array<float>(static_cast<std::size_t>(threads * out_floats));
+  if (!bytes || !floats) return fail(Code::out_of_memory, "matmul: the step's arena is full");
+  const std::int64_t tasks = (total + p.task_panels - 1) / p.task_panels * p.row_blocks;
+  exec.pool.parallel_for(tasks, 1, [&](std::int64_t begin, std::int64_t end, int worker) {
+    for (std::int64_t task = begin; task < end; ++task)
+      run_task(p, task, {bytes + worker * kernel_bytes, floats + worker * out_floats});
   });
   exec.arena.rewind(mark);
   exec.counters.matmul_macs += macs;

@@ -30,6 +30,18 @@ void high_nibbles(const std::byte* p, std::uint8_t* q, int n) {
   for (int i = 0; i < n; ++i) q[i] = static_cast<std::uint8_t>(byte_at(p + i) >> 4);
 }
 
+// Bit i of `bits` -> 0x10 in byte i: each byte keeps its own bit of a copy, and carries it into its top bit.
+void or_fifth_bits(std::uint32_t bits, std::uint8_t* q) {
+  for (int i = 0; i < 4; ++i) {
+    const std::uint64_t own = (bits >> (8 * i) & 0xffu) * 0x0101010101010101u & 0x8040201008040201u;
+    const std::uint64_t top = (own + 0x7f7f7f7f7f7f7f7fu) & 0x8080808080808080u;
+    std::uint64_t eight;
+    std::memcpy(&eight, q + 8 * i, 8);
+    eight |= top >> 3;
+    std::memcpy(q + 8 * i, &eight, 8);
+  }
+}
+
 void read_4(const std::byte* p, Column& c, bool has_min) {
   c.scale = half_at(p);
   if (has_min) c.min = half_at(p + 2);
@@ -46,7 +58,7 @@ void read_5(const std::byte* p, Column& c, bool has_min) {
   std::memcpy(&high, p, 4);
   low_nibbles(p + 4, c.q, 16);
   high_nibbles(p + 4, c.q + 16, 16);
-  for (int i = 0; i < 32; ++i) c.q[i] = static_cast<std::uint8_t>(c.q[i] | ((high >> i & 1u) << 4));
+  or_fifth_bits(high, c.q);
 }
 
 void read_8(const std::byte* p, Column& c) {
@@ -133,19 +145,14 @@ void write_quants(const PackFormat& f, const std::uint8_t (*quads)[64], std::uin
   for (int v = 0; v < 4; ++v)
     for (int b = 0; b < 64; ++b)
       out[v * 64 + b] = static_cast<std::uint8_t>((quads[v][b] & 0x0f) | (quads[v + 4][b] & 0x0f) << 4);
-  if (f.bits == 5)
-    for (int b = 0; b < 64; ++b) {
-      int plane = 0;
-      for (int j = 0; j < 8; ++j) plane |= (quads[j][b] >> 4) << j;
-      out[256 + b] = static_cast<std::uint8_t>(plane);
-    }
-  if (f.bits == 6)
-    for (int half = 0; half < 2; ++half)
-      for (int b = 0; b < 64; ++b) {
-        int plane = 0;
-        for (int j = 0; j < 4; ++j) plane |= (quads[half * 4 + j][b] >> 4) << (2 * j);
-        out[256 + half * 64 + b] = static_cast<std::uint8_t>(plane);
-      }
+  std::uint8_t* planes = out + 256;
+  const int planes_bits = f.bits - 4, quads_each = planes_bits > 0 ? 8 / planes_bits : 8;
+  std::memset(planes, 0, static_cast<std::size_t>(planes_bits * 64));
+  for (int j = 0; j < 8 && planes_bits > 0; ++j) {
+    std::uint8_t* plane = planes + j / quads_each * 64;
+    const int shift = j % quads_each * planes_bits;
+    for (int b = 0; b < 64; ++b) plane[b] = static_cast<std::uint8_t>(plane[b] | (quads[j][b] >> 4) << shift);
+  }
 }
 
 void write_halfs(std::uint8_t* out, std::int64_t column, std::uint16_t value) {

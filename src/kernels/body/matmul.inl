@@ -1,5 +1,5 @@
 // matmul.inl -- the matmul kernels, written once. Included by each instruction set's unit inside an anonymous
-// namespace, after its SIMD layer (simd_*.h), which defines Bytes, Quad, Dots, Ints, Floats and the operations on them.
+// namespace, after its SIMD layer (simd_*.h): Bytes, Ints, Floats, Dots, Prepared, the tile's shape, the operations.
 //
 // Every tile shape computes, per row and column and in unit order:
 //   acc = fma(float(dot - (sum << shift)), scale_w * scale_a, acc);   acc = fma(min_w, scale_a * float(sum), acc)
@@ -8,6 +8,9 @@
 template <PackKind kKind>
 struct Packed {  // reads a panel as it lies in memory
   static constexpr PackFormat kFormat = kPackFormats[static_cast<std::size_t>(kKind)];
+  static constexpr int kOffsetShift = kFormat.offset_shift;
+  using Dot = Dots<kFormat.bits>;
+  using Lane = std::int8_t;
   const std::uint8_t* scales;
   const std::uint8_t* quants;
 
@@ -49,98 +52,177 @@ struct Packed {  // reads a panel as it lies in memory
 };
 
 template <PackKind kKind>
-struct Expanded {  // a panel unpacked once for many rows
+struct Expanded {  // reads a stretch unpacked for many rows, in the form this instruction set multiplies fastest
   static constexpr PackFormat kFormat = kPackFormats[static_cast<std::size_t>(kKind)];
-  static constexpr std::int64_t kUnitBytes = 512 + 3 * 64;
+  using Form = Prepared<kFormat.bits>;
+  static constexpr int kOffsetShift = Form::kCentred ? 0 : kFormat.offset_shift;
+  using Dot = typename Form::Dot;
+  using Lane = typename Form::Lane;
+  static constexpr std::int64_t kQuadBytes = Form::kQuadBytes, kUnitBytes = 8 * kQuadBytes + 3 * 64;
   const std::uint8_t* units;
 
-  Bytes quad(std::int64_t unit, int j) const { return load_bytes(units + unit * kUnitBytes + j * 64); }
+  typename Form::Weights quad(std::int64_t unit, int j) const {
+    return Form::load(units + unit * kUnitBytes + j * kQuadBytes);
+  }
   Floats scale(std::int64_t unit, int half) const { return load_floats(floats(unit) + half * 16); }
   Floats min(std::int64_t unit) const { return load_floats(floats(unit) + 32); }
   const float* floats(std::int64_t unit) const {
-    return reinterpret_cast<const float*>(units + unit * kUnitBytes + 512);
+    return reinterpret_cast<const float*>(units + unit * kUnitBytes + 8 * kQuadBytes);
   }
 };
 
 template <PackKind kKind>
-void expand(const Packed<kKind>& from, std::int64_t units, std::uint8_t* to) {
-  for (std::int64_t u = 0; u < units; ++u, to += Expanded<kKind>::kUnitBytes) {
+void expand(const Packed<kKind>& from, std::int64_t begin, std::int64_t end, std::uint8_t* to) {
+  using E = Expanded<kKind>;
+  for (std::int64_t u = begin; u < end; ++u, to += E::kUnitBytes) {
 #pragma GCC unroll 8
-    for (int j = 0; j < 8; ++j) store_bytes(to + j * 64, from.quad(u, j));
-    auto* floats = reinterpret_cast<float*>(to + 512);
+    for (int j = 0; j < 8; ++j) E::Form::store(to + j * E::kQuadBytes, from.quad(u, j));
+    auto* floats = reinterpret_cast<float*>(to + 8 * E::kQuadBytes);
     store_floats(floats, from.scale(u, 0));
-    if constexpr (Packed<kKind>::kFormat.scales == ScaleForm::super16) store_floats(floats + 16, from.scale(u, 1));
-    if constexpr (Packed<kKind>::kFormat.has_min) store_floats(floats + 32, from.min(u));
+    if constexpr (E::kFormat.scales == ScaleForm::super16) store_floats(floats + 16, from.scale(u, 1));
+    if constexpr (E::kFormat.has_min) store_floats(floats + 32, from.min(u));
   }
 }
 
-// kRows rows x 16 columns over the whole depth.
-template <int kRows, class Source>
-void tile(const Source& w, const PanelTask& t, std::int64_t row) {
+// What the tiles read of the rows.
+template <class Lane>
+struct RowView {
+  const Lane* q;              // [rows, k]
+  const float* scale;         // [rows, units]
+  const std::int32_t* start;  // [rows, units, parts]: -(sum << shift) over a part
+  const float* weighted_sum;  // [rows, units]: scale * sum, what the mins are multiplied by
+  std::int64_t units;
+};
+
+constexpr int parts_of(const PackFormat& f) { return f.scales == ScaleForm::super16 ? 2 : 1; }  // scales per unit
+
+template <class Source>
+RowView<typename Source::Lane> view_rows(const PanelTask& t) {
   constexpr PackFormat kFormat = Source::kFormat;
-  constexpr int kParts = kFormat.scales == ScaleForm::super16 ? 2 : 1;  // scales per unit
-  constexpr int kQuads = 8 / kParts;
-  const std::int8_t* q = t.q + row * t.units * kUnitDepth;
-  const float* scale = t.scale + row * t.units;
-  const std::int32_t* sum = t.sum + row * t.units * 2;
-  Floats acc[kRows];
-  for (int r = 0; r < kRows; ++r) acc[r] = zero_floats();
-  for (std::int64_t u = 0; u < t.units; ++u) {
+  std::uint8_t* room = t.scratch + kStretchUnits * kMaxExpandedUnitBytes;
+  auto* start = reinterpret_cast<std::int32_t*>(room);
+  auto* weighted = reinterpret_cast<float*>(room);  // no format has both an offset and mins
+  const std::int64_t n = t.rows * t.units;
+  if constexpr (kFormat.has_min)
+    for (std::int64_t i = 0; i < n; ++i) weighted[i] = t.scale[i] * static_cast<float>(t.sum[2 * i] + t.sum[2 * i + 1]);
+  else if constexpr (Source::kOffsetShift > 0 && parts_of(kFormat) == 2)
+    for (std::int64_t i = 0; i < 2 * n; ++i) start[i] = t.sum[i] * -(1 << Source::kOffsetShift);
+  else if constexpr (Source::kOffsetShift > 0)
+    for (std::int64_t i = 0; i < n; ++i) start[i] = (t.sum[2 * i] + t.sum[2 * i + 1]) * -(1 << Source::kOffsetShift);
+  if constexpr (sizeof(typename Source::Lane) == 1) {
+    return {t.q, t.scale, start, weighted, t.units};
+  } else {
+    auto* wide = reinterpret_cast<typename Source::Lane*>(room + align64(n * 8));
+    Source::Form::widen_rows(t.q, n, wide);
+    return {wide, t.scale, start, weighted, t.units};
+  }
+}
+
+struct Stretch {
+  std::int64_t begin, end;  // units
+};
+
+// kRows rows x kPanels panels; continues the sums in `out` [rows, stride] unless the stretch is the first.
+template <int kRows, int kPanels, class Source>
+void tile(const Source (&w)[kPanels], const RowView<typename Source::Lane>& x, Stretch s, float* out,
+          std::int64_t stride) {
+  using Dot = typename Source::Dot;
+  constexpr PackFormat kFormat = Source::kFormat;
+  constexpr int kParts = parts_of(kFormat), kQuads = 8 / kParts, kStep = Dot::kStep;
+  Floats acc[kRows][kPanels];
+  for (int r = 0; r < kRows; ++r)
+    for (int p = 0; p < kPanels; ++p)
+      acc[r][p] = s.begin == 0 ? zero_floats() : load_floats(out + r * stride + p * kPanelColumns);
+  for (std::int64_t u = s.begin; u < s.end; ++u) {
 #pragma GCC unroll 2
     for (int part = 0; part < kParts; ++part) {
-      Dots<kFormat.bits> dots[kRows];
+      Dot dots[kRows][kPanels];
 #pragma GCC unroll 8
-      for (int j = 0; j < kQuads; ++j) {
-        const Bytes b = w.quad(u, part * kQuads + j);
+      for (int j = 0; j < kQuads; j += kStep) {
+        decltype(w[0].quad(0, 0)) quads[kPanels][kStep];
 #pragma GCC unroll 8
-        for (int r = 0; r < kRows; ++r)
-          dots[r].add(b, broadcast_quad(q + (r * t.units + u) * kUnitDepth + (part * kQuads + j) * 4), j);
+        for (int i = 0; i < kStep * kPanels; ++i)
+          quads[i / kStep][i % kStep] = w[i / kStep].quad(u, part * kQuads + j + i % kStep);
+#pragma GCC unroll 8
+        for (int r = 0; r < kRows; ++r) {
+          const auto* q = x.q + (r * x.units + u) * kUnitDepth;
+#pragma GCC unroll 2
+          for (int p = 0; p < kPanels; ++p) dots[r][p].add(quads[p], q, part * kQuads + j);
+        }
       }
-      const Floats ws = w.scale(u, part);
+#pragma GCC unroll 2
+      for (int p = 0; p < kPanels; ++p) {
+        const Floats ws = w[p].scale(u, part);
 #pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) {
-        const std::int32_t* s = sum + (r * t.units + u) * 2;
-        const float as = scale[r * t.units + u];
-        Ints dot = dots[r].total();
-        if constexpr (kFormat.offset_shift > 0)
-          dot = minus(dot, (kParts == 2 ? s[part] : s[0] + s[1]) * (1 << kFormat.offset_shift));
-        acc[r] = fma(to_floats(dot), mul(ws, broadcast(as)), acc[r]);
-        if constexpr (kFormat.has_min) acc[r] = fma(w.min(u), broadcast(as * static_cast<float>(s[0] + s[1])), acc[r]);
+        for (int r = 0; r < kRows; ++r) {
+          const std::int64_t at = r * x.units + u;
+          Ints dot = dots[r][p].total();
+          if constexpr (Source::kOffsetShift > 0) dot = add(dot, broadcast_ints(x.start[at * kParts + part]));
+          acc[r][p] = fma(to_floats(dot), mul(ws, broadcast(x.scale[at])), acc[r][p]);
+          if constexpr (kFormat.has_min) acc[r][p] = fma(w[p].min(u), broadcast(x.weighted_sum[at]), acc[r][p]);
+        }
       }
     }
   }
-  for (int r = 0; r < kRows; ++r) store_floats(t.out + (row + r) * kPanelColumns, acc[r]);
+  for (int r = 0; r < kRows; ++r)
+    for (int p = 0; p < kPanels; ++p) store_floats(out + r * stride + p * kPanelColumns, acc[r][p]);
 }
 
-template <class Source>
-void all_rows(const Source& w, const PanelTask& t) {
-  std::int64_t row = 0;
-  for (; row + kTileRows <= t.rows; row += kTileRows) tile<kTileRows>(w, t, row);
-  for (; row + 4 <= t.rows; row += 4) tile<4>(w, t, row);
-  switch (t.rows - row) {
-    case 3:
-      tile<3>(w, t, row);
-      break;
-    case 2:
-      tile<2>(w, t, row);
-      break;
-    case 1:
-      tile<1>(w, t, row);
-      break;
-    default:
-      break;
+// The last rows, fewer than kRows.
+template <int kRows, int kPanels, class Source>
+void remaining_rows(std::int64_t rows, const Source (&w)[kPanels], const RowView<typename Source::Lane>& x, Stretch s,
+                    float* out, std::int64_t stride) {
+  if constexpr (kRows > 1) {
+    if (rows == kRows - 1) return tile<kRows - 1>(w, x, s, out, stride);
+    remaining_rows<kRows - 1>(rows, w, x, s, out, stride);
+  }
+}
+
+template <int kPanels, class Source>
+void all_rows(const Source (&w)[kPanels], RowView<typename Source::Lane> x, std::int64_t rows, Stretch s, float* out,
+              std::int64_t stride) {
+  constexpr int kRows = tile_rows<Source::kFormat.bits>();
+  constexpr int kParts = parts_of(Source::kFormat);
+  for (; rows >= kRows; rows -= kRows, out += kRows * stride) {
+    tile<kRows>(w, x, s, out, stride);
+    x.q += kRows * x.units * kUnitDepth, x.scale += kRows * x.units;
+    x.start += kRows * x.units * kParts, x.weighted_sum += kRows * x.units;
+  }
+  remaining_rows<kRows>(rows, w, x, s, out, stride);
+}
+
+template <PackKind kKind>
+void multiply_expanded(const PanelTask& t) {
+  using E = Expanded<kKind>;
+  const auto x = view_rows<E>(t);
+  for (std::int64_t p = 0; p < t.panels; ++p) {
+    const Packed<kKind> panel(t.panel + p * t.panel_bytes, t.units);
+    for (std::int64_t begin = 0; begin < t.units; begin += kStretchUnits) {
+      const Stretch s{begin, begin + kStretchUnits < t.units ? begin + kStretchUnits : t.units};
+      expand(panel, s.begin, s.end, t.scratch);
+      const E w[1] = {{t.scratch - begin * E::kUnitBytes}};
+      all_rows(w, x, t.rows, s, t.out + p * kPanelColumns, t.panels * kPanelColumns);
+    }
   }
 }
 
 template <PackKind kKind>
-void direct_panel(const PanelTask& t) {
-  all_rows(Packed<kKind>(t.panel, t.units), t);
-}
-
-template <PackKind kKind>
-void expanded_panel(const PanelTask& t) {
-  expand(Packed<kKind>(t.panel, t.units), t.units, t.scratch);
-  all_rows(Expanded<kKind>{t.scratch}, t);
+void multiply(const PanelTask& t) {
+  using P = Packed<kKind>;
+  if constexpr (kExpandRows > 0)
+    if (t.rows >= kExpandRows) return multiply_expanded<kKind>(t);
+  const auto x = view_rows<P>(t);
+  const std::int64_t stride = t.panels * kPanelColumns;
+  std::int64_t p = 0;
+  if constexpr (kTilePanels == 2)
+    for (; p + 2 <= t.panels; p += 2) {
+      const P w[2] = {P(t.panel + p * t.panel_bytes, t.units), P(t.panel + (p + 1) * t.panel_bytes, t.units)};
+      all_rows(w, x, t.rows, {0, t.units}, t.out + p * kPanelColumns, stride);
+    }
+  for (; p < t.panels; ++p) {
+    const P w[1] = {P(t.panel + p * t.panel_bytes, t.units)};
+    all_rows(w, x, t.rows, {0, t.units}, t.out + p * kPanelColumns, stride);
+  }
 }
 
 // ---- float weights: panel [k, 16] of f32, f16 or bf16
@@ -154,34 +236,52 @@ Floats float_weights(const std::uint8_t* panel, std::int64_t k) {
 }
 
 template <PackKind kKind, int kRows>
-void float_tile(const FloatPanelTask& t, std::int64_t row) {
-  const float* x = t.x + row * t.k;
+void float_tile(const std::uint8_t* panel, const float* x, std::int64_t depth, float* out, std::int64_t stride) {
   Floats acc[kRows];
   for (int r = 0; r < kRows; ++r) acc[r] = zero_floats();
-  for (std::int64_t k = 0; k < t.k; ++k) {
-    const Floats w = float_weights<kKind>(t.panel, k);
+  for (std::int64_t k = 0; k < depth; ++k) {
+    const Floats w = float_weights<kKind>(panel, k);
 #pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) acc[r] = fma(w, broadcast(x[r * t.k + k]), acc[r]);
+    for (int r = 0; r < kRows; ++r) acc[r] = fma(w, broadcast(x[r * depth + k]), acc[r]);
   }
-  for (int r = 0; r < kRows; ++r) store_floats(t.out + (row + r) * kPanelColumns, acc[r]);
+  for (int r = 0; r < kRows; ++r) store_floats(out + r * stride, acc[r]);
+}
+
+template <PackKind kKind, int kRows>
+void remaining_float_rows(std::int64_t rows, const std::uint8_t* panel, const float* x, std::int64_t depth, float* out,
+                          std::int64_t stride) {
+  if constexpr (kRows > 1) {
+    if (rows == kRows - 1) return float_tile<kKind, kRows - 1>(panel, x, depth, out, stride);
+    remaining_float_rows<kKind, kRows - 1>(rows, panel, x, depth, out, stride);
+  }
 }
 
 template <PackKind kKind>
-void float_panel(const FloatPanelTask& t) {
-  std::int64_t row = 0;
-  for (; row + 6 <= t.rows; row += 6) float_tile<kKind, 6>(t, row);
-  for (; row < t.rows; ++row) float_tile<kKind, 1>(t, row);
+void multiply_floats(const FloatPanelTask& t) {
+  constexpr int kRows = 6;
+  const std::int64_t stride = t.panels * kPanelColumns;
+  for (std::int64_t p = 0; p < t.panels; ++p) {
+    const std::uint8_t* panel = t.panel + p * t.panel_bytes;
+    float* out = t.out + p * kPanelColumns;
+    std::int64_t row = 0;
+    for (; row + kRows <= t.rows; row += kRows)
+      float_tile<kKind, kRows>(panel, t.x + row * t.k, t.k, out + row * stride, stride);
+    remaining_float_rows<kKind, kRows>(t.rows - row, panel, t.x + row * t.k, t.k, out + row * stride, stride);
+  }
 }
 
 // ---- activations
 // --------------------------------------------------------------------------------------------------------
+
+// Below it 127 / top overflows; such a block counts as zeros.
+constexpr float kSmallestTop = 1e-36f;
 
 void quantize_row(const float* x, std::int64_t k, std::int8_t* q, float* scale, std::int32_t* sum) {
   for (std::int64_t u = 0; u < k / kUnitDepth; ++u, x += kUnitDepth, q += kUnitDepth) {
     const Floats a = load_floats(x), b = load_floats(x + 16);
     const float top = max_abs(a, b);
     scale[u] = top / 127.0f;
-    const Floats inverse = broadcast(top > 0 ? 127.0f / top : 0.0f);
+    const Floats inverse = broadcast(top > kSmallestTop ? 127.0f / top : 0.0f);
     sum[2 * u] = round_to_bytes(mul(a, inverse), q);
     sum[2 * u + 1] = round_to_bytes(mul(b, inverse), q + 16);
   }
@@ -189,11 +289,7 @@ void quantize_row(const float* x, std::int64_t k, std::int8_t* q, float* scale, 
 
 constexpr MatmulTable kTable = {
     quantize_row,
-    {direct_panel<PackKind::q4_0>, direct_panel<PackKind::q4_1>, direct_panel<PackKind::q5_0>,
-     direct_panel<PackKind::q5_1>, direct_panel<PackKind::q8_0>, direct_panel<PackKind::q4_k>,
-     direct_panel<PackKind::q5_k>, direct_panel<PackKind::q6_k>},
-    {expanded_panel<PackKind::q4_0>, expanded_panel<PackKind::q4_1>, expanded_panel<PackKind::q5_0>,
-     expanded_panel<PackKind::q5_1>, expanded_panel<PackKind::q8_0>, expanded_panel<PackKind::q4_k>,
-     expanded_panel<PackKind::q5_k>, expanded_panel<PackKind::q6_k>},
-    {float_panel<PackKind::f32>, float_panel<PackKind::f16>, float_panel<PackKind::bf16>},
+    {multiply<PackKind::q4_0>, multiply<PackKind::q4_1>, multiply<PackKind::q5_0>, multiply<PackKind::q5_1>,
+     multiply<PackKind::q8_0>, multiply<PackKind::q4_k>, multiply<PackKind::q5_k>, multiply<PackKind::q6_k>},
+    {multiply_floats<PackKind::f32>, multiply_floats<PackKind::f16>, multiply_floats<PackKind::bf16>},
 };

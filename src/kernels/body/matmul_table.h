@@ -40,48 +40,61 @@ inline constexpr PackFormat kPackFormats[kQuantKinds] = {
     {DType::q5_k, 5, ScaleForm::super32, 0, true}, {DType::q6_k, 6, ScaleForm::super16, 5, false},
 };
 
+// Static: an inline copy compiled for one instruction set must never serve another.
+
 /// Bytes of a panel's scales that precede unit `unit` (a multiple of 8 for super forms gives the next super block).
-constexpr std::int64_t scale_bytes(const PackFormat& f, std::int64_t unit) {
+static constexpr std::int64_t scale_bytes(const PackFormat& f, std::int64_t unit) {
   const std::int64_t vectors = f.has_min ? 2 : 1;
   if (f.scales == ScaleForm::half32) return unit * vectors * 32;
   return unit / kSuperUnits * (vectors * 32 + kSuperUnits * 32) +
          (unit % kSuperUnits == 0 ? 0 : vectors * 32 + unit % kSuperUnits * 32);
 }
-constexpr std::int64_t align64(std::int64_t n) { return (n + 63) & ~std::int64_t{63}; }
-constexpr std::int64_t quants_offset(const PackFormat& f, std::int64_t units) { return align64(scale_bytes(f, units)); }
-constexpr std::int64_t panel_bytes(const PackFormat& f, std::int64_t units) {
+static constexpr std::int64_t align64(std::int64_t n) { return (n + 63) & ~std::int64_t{63}; }
+static constexpr std::int64_t quants_offset(const PackFormat& f, std::int64_t units) {
+  return align64(scale_bytes(f, units));
+}
+static constexpr std::int64_t panel_bytes(const PackFormat& f, std::int64_t units) {
   return quants_offset(f, units) + units * f.bits * 64;
 }
 
-/// Rows of int8 activations times one panel.
+/// Rows of int8 activations times neighbouring panels.
 struct PanelTask {
   const std::uint8_t* panel = nullptr;
+  std::int64_t panel_bytes = 0;  // from one panel to the next
+  std::int64_t panels = 0;
   std::int64_t units = 0;             // k / 32
   const std::int8_t* q = nullptr;     // [rows, k]
   const float* scale = nullptr;       // [rows, k/32]
   const std::int32_t* sum = nullptr;  // [rows, k/16]
   std::int64_t rows = 0;
-  float* out = nullptr;             // [rows, 16]
-  std::uint8_t* scratch = nullptr;  // expanded only: expanded_bytes(units), 64-byte aligned
+  float* out = nullptr;             // [rows, panels * 16]
+  std::uint8_t* scratch = nullptr;  // scratch_bytes(rows, units), 64-byte aligned
 };
 
-/// Rows of float activations times one panel [k, 16].
+/// Rows of float activations times neighbouring panels [k, 16].
 struct FloatPanelTask {
   const std::uint8_t* panel = nullptr;
+  std::int64_t panel_bytes = 0;
+  std::int64_t panels = 0;
   std::int64_t k = 0;
   const float* x = nullptr;  // [rows, k]
   std::int64_t rows = 0;
-  float* out = nullptr;  // [rows, 16]
+  float* out = nullptr;  // [rows, panels * 16]
 };
 
-/// An expanded panel: one byte a quant, float scales (two sets of 16) and mins per unit.
-constexpr std::int64_t expanded_bytes(std::int64_t units) { return units * (512 + 3 * 64); }
+// Many rows meet a panel unpacked ("expanded") once, a stretch of units at a time so that it stays in the first-level
+// cache: 28 units of 16-bit weights and their scales are 34 KiB, of 8-bit weights 20 KiB.
+inline constexpr std::int64_t kStretchUnits = 28, kMaxExpandedUnitBytes = 2 * 512 + 3 * 64;
+
+/// Room for the expanded stretch, for what the rows contribute per unit (8 bytes), and for the rows in 16 bits.
+static constexpr std::int64_t scratch_bytes(std::int64_t rows, std::int64_t units) {
+  return kStretchUnits * kMaxExpandedUnitBytes + align64(rows * units * 8) + rows * units * 64;
+}
 
 struct MatmulTable {
   /// x [k] -> q [k], scale [k/32], sum [k/16]; see QuantizedRows.
   void (*quantize_row)(const float* x, std::int64_t k, std::int8_t* q, float* scale, std::int32_t* sum);
-  void (*direct[kQuantKinds])(const PanelTask&);    // unpacks in registers: few rows
-  void (*expanded[kQuantKinds])(const PanelTask&);  // unpacks the panel once: many rows. Same bits as `direct`
+  void (*quantized[kQuantKinds])(const PanelTask&);
   void (*floats[kFloatKinds])(const FloatPanelTask&);
 };
 

@@ -10,7 +10,13 @@
 namespace heed {
 namespace {
 
-constexpr int kTileRows = 4;
+// Rows of a tile, so that its integer sums stay in the 16 registers.
+template <int kBits>
+constexpr int tile_rows() {
+  return kBits == 6 ? 4 : 4;
+}
+constexpr int kTilePanels = 1;
+constexpr std::int64_t kExpandRows = 12;  // unpacking once pays from here on
 
 struct Bytes {
   __m256i lo, hi;
@@ -21,7 +27,6 @@ struct Ints {
 struct Floats {
   __m256 lo, hi;
 };
-using Quad = __m256i;
 
 inline Bytes load_bytes(const std::uint8_t* p) {
   return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)),
@@ -39,29 +44,36 @@ inline Bytes or_bytes(Bytes a, Bytes b) { return {_mm256_or_si256(a.lo, b.lo), _
 // Shifts move bits across bytes: callers mask what comes in.
 inline Bytes shift_right(Bytes b, int n) { return {_mm256_srli_epi16(b.lo, n), _mm256_srli_epi16(b.hi, n)}; }
 inline Bytes shift_left(Bytes b, int n) { return {_mm256_slli_epi16(b.lo, n), _mm256_slli_epi16(b.hi, n)}; }
-inline Quad broadcast_quad(const std::int8_t* p) {
+inline __m256i broadcast_word(const void* p) {
   std::int32_t word;
   __builtin_memcpy(&word, p, sizeof word);
   return _mm256_set1_epi32(word);
 }
 
-// Exact dot of unsigned kBits-bit weights with int8 activations, one quad at a time.
+// Keeps the order of the sums as written: GCC otherwise moves the additions behind all products and spills those.
+inline void pin(__m256i& a) { asm("" : "+x"(a)); }
+
+inline __m256i pair_sums(__m256i words) { return _mm256_madd_epi16(words, _mm256_set1_epi16(1)); }
+
+// Exact dot of unsigned kBits-bit weights with int8 activations. |pair sum| <= 2 * (2^bits - 1) * 127 = 3810 (4 bits),
+// 7874 (5), 16002 (6): eight, four, two of them fit 16 bits.
 template <int kBits>
 struct Dots {
-  // |pair sum| <= 2 * (2^bits - 1) * 127: how many of them fit 16 bits.
-  static constexpr int kGroup = kBits == 4 ? 8 : kBits == 5 ? 4 : 2;
+  static constexpr int kStep = 1;
+  static constexpr int kGroup = kBits == 4 ? 8 : 4;
   __m256i lo16 = _mm256_setzero_si256(), hi16 = _mm256_setzero_si256();
   __m256i lo32 = _mm256_setzero_si256(), hi32 = _mm256_setzero_si256();
 
-  void add(Bytes w, Quad a, int j) {
-    lo16 = _mm256_add_epi16(lo16, _mm256_maddubs_epi16(w.lo, a));
-    hi16 = _mm256_add_epi16(hi16, _mm256_maddubs_epi16(w.hi, a));
+  void add(const Bytes (&w)[1], const std::int8_t* q, int j) {
+    const __m256i a = broadcast_word(q + 4 * j);
+    lo16 = _mm256_add_epi16(lo16, _mm256_maddubs_epi16(w[0].lo, a));
+    hi16 = _mm256_add_epi16(hi16, _mm256_maddubs_epi16(w[0].hi, a));
+    pin(lo16), pin(hi16);
     if (kGroup < 8 && j % kGroup == kGroup - 1) widen();
   }
   void widen() {
-    const __m256i one = _mm256_set1_epi16(1);
-    lo32 = _mm256_add_epi32(lo32, _mm256_madd_epi16(lo16, one));
-    hi32 = _mm256_add_epi32(hi32, _mm256_madd_epi16(hi16, one));
+    lo32 = _mm256_add_epi32(lo32, pair_sums(lo16));
+    hi32 = _mm256_add_epi32(hi32, pair_sums(hi16));
     lo16 = hi16 = _mm256_setzero_si256();
   }
   Ints total() {
@@ -70,13 +82,54 @@ struct Dots {
   }
 };
 
+template <>
+struct Dots<5> {
+  static constexpr int kStep = 4;
+  __m256i lo = _mm256_setzero_si256(), hi = _mm256_setzero_si256();
+
+  void add(const Bytes (&w)[4], const std::int8_t* q, int j) {
+    __m256i l = _mm256_setzero_si256(), h = l;
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      const __m256i a = broadcast_word(q + 4 * (j + i));
+      l = _mm256_add_epi16(l, _mm256_maddubs_epi16(w[i].lo, a));
+      h = _mm256_add_epi16(h, _mm256_maddubs_epi16(w[i].hi, a));
+    }
+    lo = _mm256_add_epi32(lo, pair_sums(l));
+    hi = _mm256_add_epi32(hi, pair_sums(h));
+    pin(lo), pin(hi);
+  }
+  Ints total() { return {lo, hi}; }
+};
+
+template <>
+struct Dots<6> {
+  static constexpr int kStep = 4;
+  __m256i lo = _mm256_setzero_si256(), hi = _mm256_setzero_si256();
+
+  void add(const Bytes (&w)[4], const std::int8_t* q, int j) {
+#pragma GCC unroll 2
+    for (int i = 0; i < 4; i += 2) {
+      const __m256i a = broadcast_word(q + 4 * (j + i)), b = broadcast_word(q + 4 * (j + i + 1));
+      lo = _mm256_add_epi32(
+          lo, pair_sums(_mm256_add_epi16(_mm256_maddubs_epi16(w[i].lo, a), _mm256_maddubs_epi16(w[i + 1].lo, b))));
+      hi = _mm256_add_epi32(
+          hi, pair_sums(_mm256_add_epi16(_mm256_maddubs_epi16(w[i].hi, a), _mm256_maddubs_epi16(w[i + 1].hi, b))));
+      pin(lo), pin(hi);
+    }
+  }
+  Ints total() { return {lo, hi}; }
+};
+
 // 8 bits leave no room for a sum in 16: the two nibbles go separate ways, w = 16 * high + low.
 template <>
 struct Dots<8> {
+  static constexpr int kStep = 1;
   Dots<4> low, high;
-  void add(Bytes w, Quad a, int j) {
-    low.add(mask_bytes(w, 0x0f), a, j);
-    high.add(mask_bytes(shift_right(w, 4), 0x0f), a, j);
+  void add(const Bytes (&w)[1], const std::int8_t* q, int j) {
+    const Bytes l[1] = {mask_bytes(w[0], 0x0f)}, h[1] = {mask_bytes(shift_right(w[0], 4), 0x0f)};
+    low.add(l, q, j);
+    high.add(h, q, j);
   }
   Ints total() {
     const Ints l = low.total(), h = high.total();
@@ -84,10 +137,64 @@ struct Dots<8> {
   }
 };
 
-inline Ints minus(Ints a, std::int32_t b) {
-  const __m256i v = _mm256_set1_epi32(b);
-  return {_mm256_sub_epi32(a.lo, v), _mm256_sub_epi32(a.hi, v)};
-}
+// The form of an expanded panel: bytes as they are...
+template <int kBits>
+struct Prepared {
+  using Weights = Bytes;
+  using Dot = Dots<kBits>;
+  using Lane = std::int8_t;
+  static constexpr bool kCentred = false;
+  static constexpr std::int64_t kQuadBytes = 64;
+  static void store(std::uint8_t* p, Bytes b) { store_bytes(p, b); }
+  static Bytes load(const std::uint8_t* p) { return load_bytes(p); }
+};
+
+// ...but 8-bit weights as signed words, the even k of a quad apart from the odd ones: as many multiplications as two
+// nibbles take, half the sums, and no offset to correct.
+struct Words {
+  Bytes even, odd;
+};
+struct WordDots {
+  static constexpr int kStep = 1;
+  __m256i lo = _mm256_setzero_si256(), hi = _mm256_setzero_si256();
+  // q: per unit 8 pairs of even k, then 8 pairs of odd k.
+  void add(const Words (&w)[1], const std::int16_t* q, int j) {
+    const __m256i even = broadcast_word(q + 2 * j), odd = broadcast_word(q + 16 + 2 * j);
+    lo = _mm256_add_epi32(lo, _mm256_madd_epi16(w[0].even.lo, even));
+    hi = _mm256_add_epi32(hi, _mm256_madd_epi16(w[0].even.hi, even));
+    pin(lo), pin(hi);
+    lo = _mm256_add_epi32(lo, _mm256_madd_epi16(w[0].odd.lo, odd));
+    hi = _mm256_add_epi32(hi, _mm256_madd_epi16(w[0].odd.hi, odd));
+    pin(lo), pin(hi);
+  }
+  Ints total() { return {lo, hi}; }
+};
+template <>
+struct Prepared<8> {
+  using Weights = Words;
+  using Dot = WordDots;
+  using Lane = std::int16_t;
+  static constexpr bool kCentred = true;
+  static constexpr std::int64_t kQuadBytes = 128;
+  static __m256i even_words(__m256i b) { return _mm256_srai_epi16(_mm256_slli_epi16(b, 8), 8); }
+  static void store(std::uint8_t* p, Bytes b) {
+    const __m256i top = _mm256_set1_epi8(-128);
+    b = {_mm256_xor_si256(b.lo, top), _mm256_xor_si256(b.hi, top)};
+    store_bytes(p, {even_words(b.lo), even_words(b.hi)});
+    store_bytes(p + 64, {_mm256_srai_epi16(b.lo, 8), _mm256_srai_epi16(b.hi, 8)});
+  }
+  static Words load(const std::uint8_t* p) { return {load_bytes(p), load_bytes(p + 64)}; }
+  static void widen_rows(const std::int8_t* q, std::int64_t units, std::int16_t* out) {
+    for (std::int64_t u = 0; u < units; ++u, q += kUnitDepth, out += kUnitDepth) {
+      const __m256i b = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(q));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), even_words(b));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 16), _mm256_srai_epi16(b, 8));
+    }
+  }
+};
+
+inline Ints add(Ints a, Ints b) { return {_mm256_add_epi32(a.lo, b.lo), _mm256_add_epi32(a.hi, b.hi)}; }
+inline Ints broadcast_ints(std::int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
 inline Floats to_floats(Ints a) { return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)}; }
 
 inline Floats zero_floats() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }

@@ -9,14 +9,19 @@
 namespace heed {
 namespace {
 
-constexpr int kTileRows = 8;
+// 6 x 2 integer and as many float sums, two weights, one activation: 27 of 32 registers.
+template <int kBits>
+constexpr int tile_rows() {
+  return 6;
+}
+constexpr int kTilePanels = 2;
+constexpr std::int64_t kExpandRows = 0;  // never: unpacking two registers is cheap beside twelve vpdpbusd
 
 using Bytes = __m512i;  // 16 columns x 4 k
 struct Ints {
   __m512i v;
 };
 using Floats = __m512;
-using Quad = __m512i;
 
 inline Bytes load_bytes(const std::uint8_t* p) { return _mm512_loadu_si512(p); }
 inline void store_bytes(std::uint8_t* p, Bytes b) { _mm512_storeu_si512(p, b); }
@@ -25,7 +30,7 @@ inline Bytes or_bytes(Bytes a, Bytes b) { return _mm512_or_si512(a, b); }
 // Shifts move bits across bytes: callers mask what comes in.
 inline Bytes shift_right(Bytes b, int n) { return _mm512_srli_epi16(b, static_cast<unsigned>(n)); }
 inline Bytes shift_left(Bytes b, int n) { return _mm512_slli_epi16(b, static_cast<unsigned>(n)); }
-inline Quad broadcast_quad(const std::int8_t* p) {
+inline __m512i broadcast_word(const std::int8_t* p) {
   std::int32_t word;
   __builtin_memcpy(&word, p, sizeof word);
   return _mm512_set1_epi32(word);
@@ -33,12 +38,28 @@ inline Quad broadcast_quad(const std::int8_t* p) {
 
 template <int kBits>
 struct Dots {
+  static constexpr int kStep = 1;
   __m512i sum = _mm512_setzero_si512();
-  void add(Bytes w, Quad a, int) { sum = _mm512_dpbusd_epi32(sum, w, a); }
+  void add(const Bytes (&w)[1], const std::int8_t* q, int j) {
+    sum = _mm512_dpbusd_epi32(sum, w[0], broadcast_word(q + 4 * j));
+  }
   Ints total() { return {sum}; }
 };
 
-inline Ints minus(Ints a, std::int32_t b) { return {_mm512_sub_epi32(a.v, _mm512_set1_epi32(b))}; }
+// No panel is expanded here; the form is stated because the body names it.
+template <int kBits>
+struct Prepared {
+  using Weights = Bytes;
+  using Dot = Dots<kBits>;
+  using Lane = std::int8_t;
+  static constexpr bool kCentred = false;
+  static constexpr std::int64_t kQuadBytes = 64;
+  static void store(std::uint8_t* p, Bytes b) { store_bytes(p, b); }
+  static Bytes load(const std::uint8_t* p) { return load_bytes(p); }
+};
+
+inline Ints add(Ints a, Ints b) { return {_mm512_add_epi32(a.v, b.v)}; }
+inline Ints broadcast_ints(std::int32_t x) { return {_mm512_set1_epi32(x)}; }
 inline Floats to_floats(Ints a) { return _mm512_cvtepi32_ps(a.v); }
 inline Floats zero_floats() { return _mm512_setzero_ps(); }
 inline Floats broadcast(float x) { return _mm512_set1_ps(x); }

@@ -12,7 +12,12 @@
 namespace heed {
 namespace {
 
-constexpr int kTileRows = 4;
+template <int kBits>
+constexpr int tile_rows() {
+  return 4;
+}
+constexpr int kTilePanels = 1;
+constexpr std::int64_t kExpandRows = 8;
 
 struct Bytes {
   std::uint8_t v[64];
@@ -22,9 +27,6 @@ struct Ints {
 };
 struct Floats {
   float v[16];
-};
-struct Quad {
-  std::int8_t v[4];
 };
 
 inline Bytes load_bytes(const std::uint8_t* p) {
@@ -49,20 +51,27 @@ inline void store_bytes(std::uint8_t* p, const Bytes& b) { std::memcpy(p, b.v, 6
   for (auto& x : b.v) x = static_cast<std::uint8_t>(x << n);
   return b;
 }
-inline Quad broadcast_quad(const std::int8_t* p) {
-  Quad q;
-  std::memcpy(q.v, p, 4);
-  return q;
-}
 
 template <int kBits>
 struct Dots {
   Ints sum = {};
-  [[gnu::noinline]] void add(const Bytes& w, Quad a, int) {
+  static constexpr int kStep = 1;
+  [[gnu::noinline]] void add(const Bytes (&w)[1], const std::int8_t* q, int j) {
     for (int c = 0; c < 16; ++c)
-      for (int i = 0; i < 4; ++i) sum.v[c] += w.v[4 * c + i] * a.v[i];
+      for (int i = 0; i < 4; ++i) sum.v[c] += w[0].v[4 * c + i] * q[4 * j + i];
   }
   Ints total() { return sum; }
+};
+
+template <int kBits>
+struct Prepared {
+  using Weights = Bytes;
+  using Dot = Dots<kBits>;
+  using Lane = std::int8_t;
+  static constexpr bool kCentred = false;
+  static constexpr std::int64_t kQuadBytes = 64;
+  static void store(std::uint8_t* p, const Bytes& b) { store_bytes(p, b); }
+  static Bytes load(const std::uint8_t* p) { return load_bytes(p); }
 };
 
 template <class F>
@@ -71,8 +80,13 @@ Floats each(F f) {
   for (int i = 0; i < 16; ++i) out.v[i] = f(i);
   return out;
 }
-[[gnu::noinline]] inline Ints minus(Ints a, std::int32_t b) {
-  for (auto& x : a.v) x -= b;
+[[gnu::noinline]] inline Ints add(Ints a, const Ints& b) {
+  for (int i = 0; i < 16; ++i) a.v[i] += b.v[i];
+  return a;
+}
+inline Ints broadcast_ints(std::int32_t x) {
+  Ints a;
+  for (auto& v : a.v) v = x;
   return a;
 }
 [[gnu::noinline]] inline Floats to_floats(const Ints& a) {
@@ -120,7 +134,8 @@ inline float max_abs(const Floats& a, const Floats& b) {
 inline std::int32_t round_to_bytes(const Floats& a, std::int8_t* q) {
   std::int32_t sum = 0;
   for (int i = 0; i < 16; ++i) {
-    q[i] = static_cast<std::int8_t>(std::nearbyint(a.v[i]));
+    const float n = std::nearbyint(a.v[i]);
+    q[i] = n >= -128 && n <= 127 ? static_cast<std::int8_t>(n) : std::int8_t{-128};  // NaN, as the vector units do it
     sum += q[i];
   }
   return sum;

@@ -6,9 +6,12 @@
 #include <cmath>
 #include <cstring>
 #include <random>
+#include <string>
+#include <vector>
 
 #include "kernels/dequantize.h"
-#include "kernels/kernels.h"
+#include "kernels/reference/matmul_reference.h"
+#include "tests/unit/kernels/tested_kernels.h"
 
 namespace heed {
 namespace {
@@ -40,11 +43,17 @@ std::vector<int> half_offsets(DType type) {
   }
 }
 
-// Random bits with finite factors; `extreme` sets every quant to its largest stored value.
-Weights random_weights(DType type, std::int64_t n, std::int64_t k, std::mt19937& random, bool extreme = false) {
+enum class Fill { random, ones, zeros, lowest };  // of the bytes that hold quants: any, 0xff, 0x00, 0x80
+
+struct WeightOptions {
+  Fill fill = Fill::random;
+  float spread = 0.05f;  // of the factors
+};
+
+Weights random_weights(DType type, std::int64_t n, std::int64_t k, std::mt19937& random, WeightOptions options = {}) {
   Weights w;
   w.bytes.resize(static_cast<std::size_t>(n * row_bytes(type, k)));
-  std::normal_distribution<float> normal(0.0f, 0.05f);
+  std::normal_distribution<float> normal(0.0f, options.spread);
   const DTypeInfo& t = info(type);
   if (t.block == 1) {
     for (std::int64_t i = 0; i < n * k; ++i) {
@@ -56,7 +65,9 @@ Weights random_weights(DType type, std::int64_t n, std::int64_t k, std::mt19937&
         std::memcpy(w.bytes.data() + 2 * i, &h, 2);
     }
   } else {
-    for (auto& b : w.bytes) b = extreme ? std::byte{0xff} : static_cast<std::byte>(random());
+    constexpr std::byte kFixed[] = {std::byte{}, std::byte{0xff}, std::byte{0}, std::byte{0x80}};
+    const bool any = options.fill == Fill::random;
+    for (auto& b : w.bytes) b = any ? static_cast<std::byte>(random()) : kFixed[static_cast<int>(options.fill)];
     for (std::size_t at = 0; at < w.bytes.size(); at += static_cast<std::size_t>(t.block_bytes))
       for (const int offset : half_offsets(type)) {
         const std::uint16_t h = float_to_half(normal(random));
@@ -83,8 +94,7 @@ struct Bench {
     std::vector<float> out(static_cast<std::size_t>(rows * w.tensor.rows()));
     const MatmulJob job{.w = &*packed, .out = out.data(), .out_stride = w.tensor.rows()};
     EXPECT_TRUE(matmul(*a, {&job, 1}, e));
-    quantized.assign(a->q8.q, a->q8.q + rows * w.tensor.cols());
-    scales.assign(a->q8.scale, a->q8.scale + rows * w.tensor.cols() / 32);
+    last = *a;
     return out;
   }
 
@@ -92,8 +102,7 @@ struct Bench {
   const Kernels& kernels;
   Arena arena;
   Counters counters;
-  std::vector<std::int8_t> quantized;
-  std::vector<float> scales;
+  Activations last;  // in the arena
 };
 
 std::vector<float> random_rows(std::int64_t rows, std::int64_t k, std::mt19937& random) {
@@ -103,86 +112,138 @@ std::vector<float> random_rows(std::int64_t rows, std::int64_t k, std::mt19937& 
   return x;
 }
 
-// One pair at a time in double, over what the file and the int8 blocks say.
-void expect_equals_oracle(const Bench& b, const Weights& w, const std::vector<float>& x, std::int64_t rows,
-                          const std::vector<float>& got) {
-  const std::int64_t n = w.tensor.rows(), k = w.tensor.cols();
-  const bool is_float = info(w.tensor.dtype).block == 1;
-  std::vector<float> row(static_cast<std::size_t>(k));
-  for (std::int64_t c = 0; c < n; ++c) {
-    dequantize_row(w.tensor.dtype, w.tensor.row(c), k, row.data());
-    for (std::int64_t r = 0; r < rows; ++r) {
-      double want = 0, size = 0;
-      for (std::int64_t i = 0; i < k; ++i) {
-        const auto at = static_cast<std::size_t>(r * k + i);
-        const double a = is_float ? double{x[at]} : double{b.scales[at / 32]} * b.quantized[at];
-        want += a * row[static_cast<std::size_t>(i)];
-        size += std::fabs(a * row[static_cast<std::size_t>(i)]);
+// Float sums of k/32 terms err by k/32 roundings at most; floats sum k terms.
+void expect_near(const MatmulReference& want, const std::vector<float>& got, const std::string& what) {
+  for (std::size_t i = 0; i < got.size(); ++i)
+    ASSERT_NEAR(got[i], want.value[i], 2e-6 * want.magnitude[i] + 1e-30) << what << " at " << i;
+}
+
+MatmulReference oracle(const Bench& b, const Weights& w, const std::vector<float>& x, std::int64_t rows) {
+  return info(w.tensor.dtype).block == 1 ? matmul_reference(w.tensor, x.data(), rows)
+                                         : matmul_reference(w.tensor, b.last.q8, rows);
+}
+
+std::string name_of(DType type, const Kernels& kernels, std::int64_t rows) {
+  return std::string(info(type).name) + " " + kernels.name + " rows " + std::to_string(rows);
+}
+
+// Every encoding, depths below and above the stretch that is unpacked at once, every tile height, odd widths.
+TEST(Matmul, EqualsTheOracle) {
+  std::mt19937 random(1);
+  for (const DType type : kTypes)
+    for (const std::int64_t k : {32, 96, 256, 768, 1536}) {
+      if (k % info(type).block != 0) continue;
+      for (const std::int64_t rows : {1, 2, 3, 4, 5, 6, 7, 9, 13, 64}) {
+        const std::int64_t n = 1 + static_cast<std::int64_t>(random() % (rows == 64 ? 40 : 70));
+        const Weights w = random_weights(type, n, k, random);
+        const auto x = random_rows(rows, k, random);
+        MatmulReference want;
+        for (const Kernels* kernels : matmul_kernels()) {
+          Bench b(*kernels);
+          const auto got = b.run(w, x, rows);
+          if (want.value.empty()) want = oracle(b, w, x, rows);
+          expect_near(want, got, name_of(type, *kernels, rows) + " n " + std::to_string(n) + " k " + std::to_string(k));
+        }
       }
-      ASSERT_NEAR(got[static_cast<std::size_t>(r * n + c)], want, 2e-6 * size + 1e-9)
-          << info(w.tensor.dtype).name << " " << b.kernels.name << " row " << r << " column " << c;
     }
+}
+
+// The int8 blocks themselves: what quantizing the activations costs against exact ones.
+TEST(Matmul, StaysNearTheProductOfFloats) {
+  std::mt19937 random(7);
+  for (const DType type : kTypes) {
+    const Weights w = random_weights(type, 32, 768, random);
+    const auto x = random_rows(5, 768, random);
+    Bench b(best_kernels());
+    const auto got = b.run(w, x, 5);
+    const MatmulReference want = matmul_reference(w.tensor, x.data(), 5);
+    double error = 0, size = 0;
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      error += std::pow(got[i] - want.value[i], 2);
+      size += std::pow(want.value[i], 2);
+    }
+    EXPECT_LT(std::sqrt(error / size), info(type).block == 1 ? 1e-6 : 0.01) << info(type).name;
   }
 }
 
-TEST(Matmul, EqualsTheOracle) {
-  std::mt19937 random(1);
-  for (const Kernels* kernels : runnable_kernels())
-    for (const DType type : kTypes)
-      for (const std::int64_t k : {256, 768})
-        for (const std::int64_t n : {1, 16, 37})
-          for (const std::int64_t rows : {1, 3, 4, 13}) {
-            Bench b(*kernels);
-            const Weights w = random_weights(type, n, k, random);
-            const auto x = random_rows(rows, k, random);
-            expect_equals_oracle(b, w, x, rows, b.run(w, x, rows));
-          }
-}
-
-// Every quant and every activation at its largest: 16-bit sums must not overflow.
+// Quants and activations at their largest, lowest and zero: 16-bit sums must not overflow, nothing becomes NaN.
 TEST(Matmul, ExtremesDoNotOverflow) {
   std::mt19937 random(2);
-  for (const Kernels* kernels : runnable_kernels())
-    for (const DType type : kTypes)
-      for (const float sign : {1.0f, -1.0f}) {
-        if (info(type).block == 1) continue;
-        Bench b(*kernels);
-        const Weights w = random_weights(type, 16, 512, random, true);
-        const std::vector<float> x(9 * 512, sign);
-        expect_equals_oracle(b, w, x, 9, b.run(w, x, 9));
-      }
+  for (const DType type : kTypes)
+    for (const Fill fill : {Fill::ones, Fill::zeros, Fill::lowest, Fill::random})
+      for (const float spread : {1e-6f, 0.05f, 6000.0f})
+        for (const float sign : {1.0f, -1.0f, 0.0f}) {
+          const std::int64_t rows = 13;
+          const Weights w = random_weights(type, 16, 512, random, {fill, spread});
+          const std::vector<float> x(static_cast<std::size_t>(rows) * 512, sign * 3.0f);
+          for (const Kernels* kernels : matmul_kernels()) {
+            Bench b(*kernels, 1);
+            const auto got = b.run(w, x, rows);
+            expect_near(oracle(b, w, x, rows), got, name_of(type, *kernels, rows));
+            const auto one = b.run(w, x, 1);  // the loop for few rows is another one
+            expect_near(oracle(b, w, x, 1), one, name_of(type, *kernels, 1));
+          }
+        }
 }
 
 TEST(Matmul, RowsDoNotDependOnTheBatchOrTheThreads) {
   std::mt19937 random(3);
-  for (const Kernels* kernels : runnable_kernels())
+  for (const Kernels* kernels : matmul_kernels())
     for (const DType type : kTypes) {
-      const std::int64_t k = 512, n = 50, rows = 21;
+      const std::int64_t k = 1024, n = 50, rows = 70;
       const Weights w = random_weights(type, n, k, random);
       const auto x = random_rows(rows, k, random);
-      Bench b(*kernels, 3);
+      Bench b(*kernels, 3), alone(*kernels, 1);
       const auto together = b.run(w, x, rows);
-      Bench alone(*kernels, 1);
-      for (std::int64_t r = 0; r < rows; ++r) {
-        const std::vector<float> one(x.begin() + r * k, x.begin() + (r + 1) * k);
-        const auto got = alone.run(w, one, 1);
-        ASSERT_EQ(0, std::memcmp(got.data(), together.data() + r * n, static_cast<std::size_t>(n) * 4))
-            << info(type).name << " " << r;
+      std::int64_t first = 0;
+      for (const std::int64_t part : {1, 2, 3, 4, 5, 6, 7, 11, 12, 13}) {
+        const std::vector<float> some(x.begin() + first * k, x.begin() + (first + part) * k);
+        const auto got = alone.run(w, some, part);
+        ASSERT_EQ(0, std::memcmp(got.data(), together.data() + first * n, static_cast<std::size_t>(part * n) * 4))
+            << name_of(type, *kernels, part);
+        first += part;
       }
     }
 }
 
-TEST(Matmul, InstructionSetsAgreeBitForBitOnQuantizedWeights) {
+TEST(Matmul, InstructionSetsAgreeBitForBit) {
   std::mt19937 random(4);
-  for (const DType type : kTypes) {
-    const Weights w = random_weights(type, 33, 512, random);
-    const auto x = random_rows(6, 512, random);
-    Bench first(*runnable_kernels()[0]);
-    const auto want = first.run(w, x, 6);
-    for (const Kernels* kernels : runnable_kernels()) {
-      Bench b(*kernels);
-      EXPECT_EQ(want, b.run(w, x, 6)) << kernels->name << " " << info(type).name;
+  for (const DType type : kTypes)
+    for (const std::int64_t rows : {1, 3, 29}) {
+      const Weights w = random_weights(type, 33, 1280, random);
+      const auto x = random_rows(rows, 1280, random);
+      Bench first(*runnable_kernels()[0]);
+      const auto want = first.run(w, x, rows);
+      for (const Kernels* kernels : matmul_kernels()) {
+        Bench b(*kernels);
+        EXPECT_EQ(want, b.run(w, x, rows)) << name_of(type, *kernels, rows);
+      }
     }
+}
+
+TEST(Matmul, ManyJobsShareOneRegion) {
+  std::mt19937 random(8);
+  const std::int64_t rows = 14, k = 256;
+  const auto x = random_rows(rows, k, random);
+  for (const Kernels* kernels : matmul_kernels()) {
+    Bench b(*kernels, 2);
+    Exec e = b.exec();
+    std::vector<PackedMatrix> packed;
+    std::vector<std::vector<float>> want, out;
+    for (const DType type : {DType::q4_k, DType::q8_0, DType::q6_k, DType::f16, DType::q5_0}) {
+      const Weights w = random_weights(type, 20 + static_cast<std::int64_t>(want.size()) * 17, k, random);
+      want.push_back(b.run(w, x, rows));
+      out.emplace_back(want.back().size());
+      packed.push_back(std::move(*PackedMatrix::pack(w.tensor, e)));
+    }
+    std::vector<MatmulJob> jobs;
+    for (std::size_t i = 0; i < packed.size(); ++i)
+      jobs.push_back({.w = &packed[i], .out = out[i].data(), .out_stride = packed[i].n()});
+    auto a = quantize_activations(x.data(), rows, k, e);
+    const std::int64_t regions = b.counters.regions;
+    ASSERT_TRUE(matmul(*a, jobs, e));
+    EXPECT_EQ(b.counters.regions, regions + 1);
+    EXPECT_EQ(out, want) << kernels->name;
   }
 }
 
@@ -195,11 +256,93 @@ TEST(Matmul, BiasAndResidual) {
   Exec e = b.exec();
   auto packed = PackedMatrix::pack(w.tensor, e);
   auto a = quantize_activations(x.data(), 2, 64, e);
-  std::vector<float> bias(20, 0.5f), out(2 * 30, 1.0f);
-  const MatmulJob job{.w = &*packed, .bias = bias.data(), .out = out.data(), .out_stride = 30, .accumulate = true};
-  ASSERT_TRUE(matmul(*a, {&job, 1}, e));
-  for (std::size_t r = 0; r < 2; ++r)
-    for (std::size_t c = 0; c < 30; ++c) EXPECT_EQ(out[r * 30 + c], c < 20 ? 1.0f + (plain[r * 20 + c] + 0.5f) : 1.0f);
+  const std::vector<float> bias(20, 0.5f);
+  for (const bool with_bias : {false, true})
+    for (const bool accumulate : {false, true}) {
+      std::vector<float> out(2 * 30, 1.0f);
+      const MatmulJob job{.w = &*packed,
+                          .bias = with_bias ? bias.data() : nullptr,
+                          .out = out.data(),
+                          .out_stride = 30,
+                          .accumulate = accumulate};
+      ASSERT_TRUE(matmul(*a, {&job, 1}, e));
+      for (std::size_t r = 0; r < 2; ++r)
+        for (std::size_t c = 0; c < 30; ++c) {
+          const float product = c < 20 ? plain[r * 20 + c] + (with_bias ? 0.5f : 0.0f) : 0.0f;
+          EXPECT_EQ(out[r * 30 + c], c >= 20 ? 1.0f : accumulate ? 1.0f + product : product);
+        }
+    }
+}
+
+TEST(Matmul, PacksTakeNoMoreThanTheFile) {
+  std::mt19937 random(9);
+  for (const DType type : kTypes) {
+    const Weights w = random_weights(type, 32, 1536, random);
+    Bench b(best_kernels());
+    Exec e = b.exec();
+    auto packed = PackedMatrix::pack(w.tensor, e);
+    ASSERT_TRUE(packed);
+    EXPECT_LE(packed->bytes(), w.bytes.size() * 105 / 100) << info(type).name;
+  }
+}
+
+TEST(QuantizeActivations, BlocksAreWhatTheHeaderSays) {
+  std::mt19937 random(10);
+  const std::int64_t rows = 5, k = 160;
+  auto x = random_rows(rows, k, random);
+  for (std::size_t i = 0; i < 32; ++i) x[i] = 0.0f;                                // a zero block
+  for (std::size_t i = 32; i < 64; ++i) x[i] *= 1e-42f;                            // subnormal: counts as zeros
+  for (std::size_t i = 64; i < 96; ++i) x[i] *= 1e37f;                             // large
+  for (std::size_t i = 96; i < 128; ++i) x[i] = static_cast<float>(i % 2) - 0.5f;  // ties of the largest
+  std::vector<std::int8_t> first;
+  for (const Kernels* kernels : matmul_kernels()) {
+    Bench b(*kernels);
+    Exec e = b.exec();
+    auto a = quantize_activations(x.data(), rows, k, e);
+    ASSERT_TRUE(a);
+    std::vector<std::int8_t> q(a->q8.q, a->q8.q + rows * k);
+    if (first.empty()) first = q;
+    EXPECT_EQ(q, first) << kernels->name;
+    for (std::size_t block = 0; block < q.size() / 32; ++block) {
+      float top = 0;
+      for (std::size_t i = block * 32; i < block * 32 + 32; ++i) top = std::max(top, std::fabs(x[i]));
+      EXPECT_EQ(a->q8.scale[block], top / 127.0f);
+      std::int32_t sums[2] = {};
+      for (std::size_t i = block * 32; i < block * 32 + 32; ++i) {
+        sums[i % 32 / 16] += q[i];
+        EXPECT_LE(std::abs(q[i]), 127);
+        EXPECT_LE(std::fabs(double{x[i]} - double{a->q8.scale[block]} * q[i]), 0.5001 * top / 127 + 1e-36);
+      }
+      EXPECT_EQ(sums[0], a->q8.sum[2 * block]);
+      EXPECT_EQ(sums[1], a->q8.sum[2 * block + 1]);
+    }
+  }
+}
+
+class NoMemory final : public Allocator {
+ public:
+  void* allocate(std::size_t) noexcept override { return nullptr; }
+  void release(void*, std::size_t) noexcept override {}
+};
+
+TEST(Matmul, MissingMemoryIsAnError) {
+  std::mt19937 random(11);
+  const Weights w = random_weights(DType::q4_0, 16, 64, random);
+  const auto x = random_rows(3, 64, random);
+  Bench b(best_kernels());
+  Exec e = b.exec();
+  NoMemory none;
+  EXPECT_EQ(PackedMatrix::pack(w.tensor, e, none).error().code, Code::out_of_memory);
+  auto packed = PackedMatrix::pack(w.tensor, e);
+  auto a = quantize_activations(x.data(), 3, 64, e);
+  std::vector<float> out(48);
+  const MatmulJob job{.w = &*packed, .out = out.data(), .out_stride = 16};
+  const std::size_t mark = b.arena.mark();
+  ASSERT_TRUE(b.arena.allocate(b.arena.capacity() - mark - 192));
+  EXPECT_EQ(matmul(*a, {&job, 1}, e).error().code, Code::out_of_memory);
+  EXPECT_EQ(quantize_activations(x.data(), 3, 64, e).error().code, Code::out_of_memory);
+  b.arena.rewind(mark);
+  EXPECT_TRUE(matmul(*a, {&job, 1}, e));
 }
 
 TEST(Matmul, WrongShapesAreNamed) {
