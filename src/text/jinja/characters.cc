@@ -108,6 +108,10 @@ std::uint32_t lower_of(std::uint32_t code) noexcept {
   return static_cast<std::uint32_t>(utf8proc_tolower(static_cast<std::int32_t>(code)));
 }
 
+std::uint32_t title_of(std::uint32_t code) noexcept {
+  return static_cast<std::uint32_t>(utf8proc_totitle(static_cast<std::int32_t>(code)));
+}
+
 void append_utf8(std::string& out, std::uint32_t code) {
   if (code >= kBrokenByte + 0x80 && code <= kBrokenByte + 0xFF) {  // a byte that was broken stays what it was
     out.push_back(static_cast<char>(code - kBrokenByte));

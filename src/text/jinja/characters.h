@@ -31,6 +31,7 @@ bool is_lower(std::uint32_t code) noexcept;
 bool is_printable(std::uint32_t code) noexcept;
 std::uint32_t upper_of(std::uint32_t code) noexcept;
 std::uint32_t lower_of(std::uint32_t code) noexcept;
+std::uint32_t title_of(std::uint32_t code) noexcept;
 void append_utf8(std::string& out, std::uint32_t code);
 
 struct Range {

@@ -45,7 +45,7 @@ Expected<Value> convert(const nlohmann::ordered_json& json, Author author, std::
   }
   switch (json.type()) {
     case Type::null:
-      return Value::none();
+      return Value::none(untrusted);
     case Type::boolean:
       return Value::boolean(json.get<bool>(), untrusted);
     case Type::number_integer:

@@ -164,12 +164,14 @@ Expected<Interpreter::Flow> Interpreter::loop(const Stmt& stmt) {
   state->length = list->items.size();
   const Value loop = Value::object(Kind::loop, state);
   const LoopEnd end(*state);
+  bool completed_one = false;  // Jinja's else runs unless some iteration got to its end
   for (const Value& item : list->items) {
     HEED_ASSIGN(const Flow flow, iteration(stmt, item, loop));
+    completed_one = completed_one || flow == Flow::onward;
     if (flow == Flow::loop_break) break;
     ++state->index;
   }
-  return Flow::onward;
+  return completed_one ? Flow::onward : execute_scoped(stmt.otherwise);
 }
 
 Expected<Interpreter::Flow> Interpreter::iteration(const Stmt& stmt, const Value& item, const Value& loop) {

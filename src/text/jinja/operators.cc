@@ -110,7 +110,6 @@ Expected<Value> repeat(Runtime& runtime, const Value& sequence, std::int64_t tim
     const Text& text = sequence.text();
     TextBuilder out(budget);
     const std::size_t each = std::max<std::size_t>(text.bytes.size(), 1);
-    if (!text.bytes.empty() && !budget.fits(each)) return Budget::over_memory();
     if (!text.bytes.empty() && count > std::numeric_limits<std::int32_t>::max() / each) return Budget::over_memory();
     for (std::size_t i = 0; i < count && !text.bytes.empty(); ++i) {
       HEED_TRY(budget.step());
@@ -265,7 +264,10 @@ Expected<Value> get_slice(Runtime& runtime, const Value& object, const Bounds& b
   if (object.is(Kind::undefined)) return undefined_error(object);
   const auto is_bound = [](const Value& value) { return value.is(Kind::none) || value.is_whole(); };
   const bool sliceable = object.is(Kind::text) || (object.is(Kind::list) && object.list().flavor <= Flavor::range);
-  if (!sliceable || !is_bound(bounds.from) || !is_bound(bounds.to) || !is_bound(bounds.step)) return Value();
+  if (!sliceable) return type_error("'" + std::string(type_name(object)) + "' object cannot be sliced");
+  if (!is_bound(bounds.from) || !is_bound(bounds.to) || !is_bound(bounds.step)) {
+    return type_error("slice indices must be integers or None");
+  }
   if (bounds.step.is_whole() && bounds.step.whole() == 0) return type_error("slice step cannot be zero");
   if (object.is(Kind::text)) return slice_text(runtime, object.text(), bounds);
   const List& list = object.list();

@@ -10,11 +10,12 @@ constexpr std::uint32_t kSharpS = 0xDF;
 
 bool has_case(std::uint32_t code) { return is_upper(code) || is_lower(code); }
 
-void append_upper(std::string& out, std::uint32_t code) {
+void append_upper(std::string& out, std::uint32_t code, Case wanted) {
+  const bool titled = wanted == Case::capitalized || wanted == Case::words;
   if (code == kSharpS) {
-    out += "SS";
+    out += titled ? "Ss" : "SS";
   } else {
-    append_utf8(out, upper_of(code));
+    append_utf8(out, titled ? title_of(code) : upper_of(code));
   }
 }
 
@@ -45,7 +46,6 @@ std::vector<Range> split_at_space(std::string_view text, std::int64_t limit) {
   while (at < text.size()) {
     if (limit >= 0 && static_cast<std::int64_t>(parts.size()) == limit) {
       parts.push_back({at, text.size()});
-      parts.back().to = at + stripped(text.substr(at), {.left = false}).to;
       break;
     }
     std::size_t end = at;
@@ -62,8 +62,7 @@ std::vector<Range> split_at_space_from_right(std::string_view text, std::int64_t
   std::size_t end = stripped(text, {.left = false}).to;
   while (end > 0) {
     if (limit >= 0 && static_cast<std::int64_t>(parts.size()) == limit) {
-      const std::size_t from = stripped(text.substr(0, end), {.right = false}).from;
-      if (from < end) parts.push_back({from, end});
+      parts.push_back({0, end});
       break;
     }
     std::size_t from = end;
@@ -123,7 +122,7 @@ Expected<Value> with_case(Budget& budget, const Text& text, Case wanted) {
     const Character character = character_at(text.bytes, at);
     std::string spelled;
     if (walk.upper_due(character.code)) {
-      append_upper(spelled, character.code);
+      append_upper(spelled, character.code, wanted);
     } else {
       append_utf8(spelled, lower_of(character.code));
     }

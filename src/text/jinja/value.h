@@ -40,7 +40,7 @@ class Value {
     value.scalar_.name = name;
     return value;
   }
-  static Value none() { return scalar(Kind::none, {}, false); }
+  static Value none(bool untrusted = false) { return scalar(Kind::none, {}, untrusted); }
   static Value boolean(bool b, bool untrusted = false) {
     return scalar(Kind::boolean, {.integer = b ? 1 : 0}, untrusted);
   }
