@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 
 const dist = fileURLToPath(new URL("../dist", import.meta.url));
 const rate = Number(process.env.MOCK_RATE ?? 40);
-const models = ["qwen2.5-coder-0.5b-instruct", "smollm2-135m-instruct", "gemma-3-270m"];
+const models = ["example-chat", "example-small", "example-base"];
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".woff2": "font/woff2" };
 
@@ -79,8 +79,8 @@ async function stream(response, body, is_chat) {
 async function generate(request, response, is_chat) {
   const body = await body_of(request);
   const question = JSON.stringify(body.messages?.at(-1)?.content ?? body.prompt);
-  if (is_chat && body.model === "gemma-3-270m") {
-    return error(response, 400, "model: gemma-3-270m is a base model without a chat template: use /v1/completions", "no_chat_template");
+  if (is_chat && body.model === "example-base") {
+    return error(response, 400, "model: example-base is a base model without a chat template: use /v1/completions", "no_chat_template");
   }
   if (question.includes("MOCK_BUSY")) return error(response, 429, "queue full", "busy", { "Retry-After": "2" });
   if (question.includes("MOCK_LONG")) return error(response, 400, "messages: 9000 tokens, but the context holds 8192", "context_length_exceeded");
