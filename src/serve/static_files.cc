@@ -8,10 +8,9 @@
 namespace heed {
 namespace {
 
-// No script but our own files, no plugins, no framing, no requests elsewhere. Styles may be inline: KaTeX and the
-// page's charts set them.
+// No script or style but our own files, no plugins, no framing, no requests elsewhere.
 constexpr std::string_view kPolicy =
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "font-src 'self' data:; connect-src 'self'; media-src 'self' blob:; manifest-src 'self'; worker-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
