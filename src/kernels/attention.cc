@@ -143,13 +143,15 @@ void write_rows(const Call& call, const RowBlock& b, const Partial& total) {
 std::int64_t run_block(const Call& call, const RowBlock& b, const Worker& w) {
   load_queries(b, call.table, w.scratch.q);
   const Sight sight = sight_of(b);
-  clear(b, w.total);
   std::int64_t pages = 0;
+  bool first = true;
   for (std::int32_t span = 0; span < spans_of(*b.job); ++span) {
     if (!sees_span(sight, span)) continue;
-    pages += run_span(call, b, sight, span, w.scratch, w.span);
-    merge_span(call, b, w.total, w.span);
+    pages += run_span(call, b, sight, span, w.scratch, first ? w.total : w.span);
+    if (!first) merge_span(call, b, w.total, w.span);
+    first = false;
   }
+  if (first) clear(b, w.total);
   write_rows(call, b, w.total);
   return pages;
 }

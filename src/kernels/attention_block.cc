@@ -113,10 +113,15 @@ bool aim_at_page(const RowBlock& b, const Sight& sight, std::int32_t first_key, 
     task.bias = scratch.bias;
   }
   const std::int64_t size = info(kv.dtype).block_bytes;
-  const std::byte* page = kv.base + kv.pages[static_cast<std::size_t>(first_key / kPageTokens)] * kv.page_stride;
   const std::int64_t before = std::int64_t{b.kv_head} * kPageTokens * size;
-  task.k = reinterpret_cast<const std::uint8_t*>(page + kv.k_offset + before * kv.k_dim);
-  task.v = reinterpret_cast<const std::uint8_t*>(page + kv.v_offset + before * kv.v_dim);
+  const auto in_page = [&](std::int32_t key, std::int64_t offset) {
+    const std::int64_t page = kv.pages[static_cast<std::size_t>(key / kPageTokens)];
+    return reinterpret_cast<const std::uint8_t*>(kv.base + page * kv.page_stride + offset);
+  };
+  const std::int32_t next_key = first_key + kPageTokens < kv.length ? first_key + kPageTokens : first_key;
+  task.k = in_page(first_key, kv.k_offset + before * kv.k_dim);
+  task.v = in_page(first_key, kv.v_offset + before * kv.v_dim);
+  task.next_k = in_page(next_key, kv.k_offset + before * kv.k_dim);
   return true;
 }
 

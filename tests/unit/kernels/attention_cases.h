@@ -261,8 +261,8 @@ struct Verdict {
 };
 
 struct GridOptions {
-  double max_nmse = 1e-10;
-  double max_multiplications = 1e9;  // larger cases are left out (slow subjects)
+  double max_nmse = 1e-11, max_nmse_bf16 = 1e-11;  // by the dtype of the pages
+  double max_multiplications = 1e9;                // larger cases are left out (slow subjects)
   int shapes_per_row = 3;
   bool stop_at_first_failure = false;
   DType dtypes[2] = {DType::f32, DType::bf16};
@@ -275,7 +275,7 @@ inline void run_case(const MaskRow& m, const ScoreRow& s, const Sequence& sequen
       distance(subject(own->spec, sequence), attention_reference(own->spec, sequence.reference()), sequence);
   ++verdict.cases;
   verdict.worst = std::max(verdict.worst, e);
-  if (e <= options.max_nmse) return;
+  if (e <= (sequence.dtype == DType::bf16 ? options.max_nmse_bf16 : options.max_nmse)) return;
   const Shape& h = sequence.shape;
   if (verdict.failures++ == 0)
     verdict.first_failure =

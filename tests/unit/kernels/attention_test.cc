@@ -1,6 +1,7 @@
 // attention_test.cc -- attention against the oracle over the whole grid, and the grid against planted mistakes.
 #include <gtest/gtest.h>
 
+#include "tests/unit/kernels/emulated_tables.h"
 #include "tests/unit/kernels/planted_attention.h"
 
 namespace heed {
@@ -8,16 +9,16 @@ namespace {
 
 using namespace attention_cases;
 
-// The scalar table is there to be read: its grid leaves the largest cases to the vector tables.
+// Scalar and emulated tables leave the largest cases to the others.
 GridOptions options_for(const Kernels& kernels) {
   GridOptions options;
-  if (std::string_view(kernels.name) == "scalar") options.max_multiplications = 1e6;
-  if (std::string_view(kernels.name) == "avx512bf16") options.max_nmse = 4e-5;  // queries and probabilities in bf16
+  if (is_slow(kernels)) options.max_multiplications = 1e6;
+  if (rounds_to_bf16(kernels)) options.max_nmse_bf16 = 5e-5;
   return options;
 }
 
 TEST(Attention, EveryVariantEqualsTheOracle) {
-  for (const Kernels* kernels : runnable_kernels()) {
+  for (const Kernels* kernels : attention_and_layer_kernels()) {
     Rig rig(*kernels);
     Exec exec = rig.exec();
     const Verdict v = run_grid(kernel_subject(exec), exec, options_for(*kernels));
@@ -81,7 +82,7 @@ TEST(Attention, EqualScoresAverageTheValues) {
 }
 
 TEST(Attention, ARowThatSeesNothingIsZero) {
-  for (const Kernels* kernels : runnable_kernels()) {
+  for (const Kernels* kernels : attention_and_layer_kernels()) {
     Rig rig(*kernels);
     Exec exec = rig.exec();
     const auto s = make_sequence({3, 0, 3, 16, 32}, {2, 1}, DType::bf16, PageOrder::identity, 3, exec);
@@ -108,7 +109,7 @@ TEST(Attention, NoKeysAtAllIsZero) {
 
 // Scores of +-2000: exponentials would overflow without the running maximum.
 TEST(Attention, LargeScoresDoNotOverflow) {
-  for (const Kernels* kernels : runnable_kernels()) {
+  for (const Kernels* kernels : attention_and_layer_kernels()) {
     Rig rig(*kernels);
     Exec exec = rig.exec();
     const auto s = make_sequence({2, 200, 202, 64, 64}, {2, 1}, DType::f32, PageOrder::shuffled, 5, exec);
