@@ -160,14 +160,15 @@ class BpeTokenizer final : public TokenizerBase {
     std::vector<MergeSymbol>& symbols = state.symbols;
     symbols.clear();
     for (std::uint32_t i = 0; i < piece.size(); ++i) {
-      symbols.push_back({i, 1, byte_token_[static_cast<unsigned char>(piece[i])]});
+      const std::int32_t token = byte_token_[static_cast<unsigned char>(piece[i])];
+      // A byte that the model has no word for is left out before the merges, so that its neighbours still meet.
+      if (token >= 0 || unknown_ >= 0) symbols.push_back({i, 1, token});
     }
     merge_symbols(symbols, [this](const MergeSymbol& left, const MergeSymbol& right) {
       return left.token < 0 || right.token < 0 ? MergeRule{} : merges_.find(left.token, right.token);
     });
     for (const MergeSymbol& symbol : symbols) {
-      const std::int32_t token = symbol.token >= 0 ? symbol.token : unknown_;
-      if (token >= 0) state.tokens.push_back(token);
+      state.tokens.push_back(symbol.token >= 0 ? symbol.token : unknown_);
     }
   }
 

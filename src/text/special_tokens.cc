@@ -13,9 +13,10 @@ unsigned char byte_of(char c) noexcept { return static_cast<unsigned char>(c); }
 
 SpecialTokens::SpecialTokens(std::vector<SpecialToken> tokens) : tokens_(std::move(tokens)) {
   std::erase_if(tokens_, [](const SpecialToken& token) { return token.spelled.empty(); });
-  std::stable_sort(tokens_.begin(), tokens_.end(), [](const SpecialToken& a, const SpecialToken& b) {
+  std::sort(tokens_.begin(), tokens_.end(), [](const SpecialToken& a, const SpecialToken& b) {
     const int order = a.spelled.compare(b.spelled);
-    return order != 0 ? order < 0 : a.trusted_only && !b.trusted_only;
+    if (order != 0) return order < 0;
+    return a.trusted_only != b.trusted_only ? a.trusted_only : a.token < b.token;
   });
   const auto same = [](const SpecialToken& a, const SpecialToken& b) { return a.spelled == b.spelled; };
   tokens_.erase(std::unique(tokens_.begin(), tokens_.end(), same), tokens_.end());

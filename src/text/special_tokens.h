@@ -34,7 +34,7 @@ class SpecialTokens {
   static constexpr std::size_t kLongestBytes = 512;
 
   SpecialTokens() = default;
-  /// Of equal spellings a trusted_only one wins, then the first; empty ones are left out.
+  /// Of equal spellings a trusted_only one wins, then the lowest id; empty ones are left out.
   explicit SpecialTokens(std::vector<SpecialToken> tokens);
 
   /// Leftmost, then longest. A trusted_only token lies wholly within one run of `trusted` (ascending, disjoint), and

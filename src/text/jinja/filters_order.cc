@@ -1,10 +1,10 @@
 // filters_order.cc -- filters that compare items: sort, dictsort, unique, min, max, groupby.
-#include <algorithm>
 #include <array>
 #include <optional>
 #include <unordered_set>
 
 #include "text/jinja/filters.h"
+#include "text/jinja/stable_sort.h"
 #include "text/jinja/text_operations.h"
 
 namespace heed::jinja {
@@ -58,15 +58,11 @@ enum class Direction : std::uint8_t { up, down };
 
 /// Stable in both directions, as Python's sorted.
 Expected<std::vector<Value>> sorted(Runtime& runtime, std::vector<Keyed> keyed, Direction direction) {
-  std::optional<Error> error;
-  std::stable_sort(keyed.begin(), keyed.end(), [&](const Keyed& left, const Keyed& right) {
-    if (error) return false;
-    auto order = direction == Direction::up ? compare(runtime.budget, left.key, right.key)
-                                            : compare(runtime.budget, right.key, left.key);
-    if (!order) error = std::move(order).error();
-    return order && *order < 0;
-  });
-  if (error) return std::move(*error);
+  HEED_TRY(stable_sort(keyed, [&](const Keyed& left, const Keyed& right) -> Expected<bool> {
+    const bool up = direction == Direction::up;
+    HEED_ASSIGN(const int order, compare(runtime.budget, up ? left.key : right.key, up ? right.key : left.key));
+    return order < 0;
+  }));
   std::vector<Value> items;
   for (Keyed& entry : keyed) items.push_back(std::move(entry.item));
   return items;

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <optional>
 
+#include "text/jinja/stable_sort.h"
 #include "text/jinja/text_operations.h"
 
 namespace heed::jinja {
@@ -102,14 +103,10 @@ Expected<void> JsonWriter::write_dict(const Value& value) {
   std::vector<std::pair<Value, Value>> entries = value.dict().entries;
   HEED_TRY(budget_.step(static_cast<std::int64_t>(entries.size())));
   if (style_.sorted) {
-    std::optional<Error> error;
-    std::stable_sort(entries.begin(), entries.end(), [&](const auto& left, const auto& right) {
-      if (error) return false;
-      auto order = compare(budget_, left.first, right.first);
-      if (!order) error = std::move(order).error();
-      return order && *order < 0;
-    });
-    if (error) return std::move(*error);
+    HEED_TRY(stable_sort(entries, [&](const auto& left, const auto& right) -> Expected<bool> {
+      HEED_ASSIGN(const int order, compare(budget_, left.first, right.first));
+      return order < 0;
+    }));
   }
   out_.add("{", trusted);
   ++level_;
