@@ -58,8 +58,8 @@ double best_of(double budget, F&& f) {
 __attribute__((target("avx2"), noinline)) void maddubs_chains(int rounds) {
 #define HEED_PAIR(n) "vpmaddubsw %%ymm14, %%ymm15, %%ymm13\n\tvpaddw %%ymm13, %%ymm" #n ", %%ymm" #n "\n\t"
   for (int i = 0; i < rounds; ++i)
-    asm volatile(HEED_PAIR(0) HEED_PAIR(1) HEED_PAIR(2) HEED_PAIR(3) HEED_PAIR(4) HEED_PAIR(5) HEED_PAIR(6)
-                     HEED_PAIR(7) HEED_PAIR(8) HEED_PAIR(9) HEED_PAIR(10) HEED_PAIR(11)::
+    asm volatile(HEED_PAIR(0) HEED_PAIR(1) HEED_PAIR(2) HEED_PAIR(3) HEED_PAIR(4) HEED_PAIR(5) HEED_PAIR(6) HEED_PAIR(7)
+                     HEED_PAIR(8) HEED_PAIR(9) HEED_PAIR(10) HEED_PAIR(11)::
                          : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10",
                            "xmm11", "xmm13");
 #undef HEED_PAIR
@@ -72,9 +72,8 @@ void print_ceilings(int threads) {
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx2")) {
     constexpr int kRounds = 1 << 16;
-    const double s = best_of(0.3, [&] {
-      pool.parallel_for(threads, 1, [&](std::int64_t, std::int64_t, int) { maddubs_chains(kRounds); });
-    });
+    const double s = best_of(
+        0.3, [&] { pool.parallel_for(threads, 1, [&](std::int64_t, std::int64_t, int) { maddubs_chains(kRounds); }); });
     std::printf("ceiling: maddubs + add %.0f GOP/s", 2.0 * 32 * 12 * kRounds * threads / s / 1e9);
   }
 #endif

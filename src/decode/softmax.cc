@@ -8,6 +8,7 @@ namespace heed {
 namespace {
 
 constexpr std::size_t kLanes = 16;    // independent maxima, so that the compiler may use vector registers
+constexpr std::size_t kWide = 8;      // partial sums, added in a fixed order on every machine
 constexpr std::size_t kBlock = 1024;  // values per block; stays in L1 for the second look
 
 /// Maximum of a block whose size is a multiple of kLanes. NaN loses every comparison.
@@ -43,7 +44,6 @@ Peak find_peak(std::span<const float> logits) noexcept {
 }
 
 double sum_weights(std::span<const float> logits, float peak, double scale, double floor) noexcept {
-  constexpr std::size_t kWide = 8;  // partial sums, in a fixed order on every machine
   double lane[kWide] = {};
   const auto add = [&](const float* x, std::size_t n) {
     for (std::size_t j = 0; j < n; ++j) {

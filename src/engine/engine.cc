@@ -136,8 +136,7 @@ void Engine::Impl::run_plan() {
     const auto is_planned = [&](const Sequence& s) {
       return std::any_of(plan.begin(), plan.end(), [&](const Planned& p) { return p.sequence == &s; });
     };
-    const Error error = done.error();
-    finish_all(scheduler.take_if(is_planned), FinishReason::error, &error);
+    finish_all(scheduler.take_if(is_planned), FinishReason::error, &done.error());
     return;
   }
   const bool any_finished =

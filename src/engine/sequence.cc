@@ -44,7 +44,7 @@ bool Sequence::scores_prompt() const noexcept {
 void Sequence::score_prompt(std::int32_t begin, std::int32_t count, std::span<const float> logits, std::int32_t vocab) {
   const auto width = static_cast<std::size_t>(vocab);
   for (std::int32_t i = 0; i < count && begin + i + 1 < prompt_length_; ++i) {
-    const auto next = static_cast<std::size_t>(begin + i + 1);
+    const auto next = static_cast<std::size_t>(begin) + static_cast<std::size_t>(i) + 1;
     if (next < prompt_scores_.size()) continue;  // scored before a preemption
     const auto row = logits.subspan(static_cast<std::size_t>(i) * width, width);
     prompt_scores_.push_back(score_token(row, tokens_[next], request_.sampling.top_logprobs));

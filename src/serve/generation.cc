@@ -21,6 +21,11 @@ std::int64_t clock_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(since).count();
 }
 
+double precise_ms() {
+  const auto since = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration<double, std::milli>(since).count();
+}
+
 std::int64_t unix_seconds() {
   const auto since = std::chrono::system_clock::now().time_since_epoch();
   return std::chrono::duration_cast<std::chrono::seconds>(since).count();
@@ -79,7 +84,7 @@ class Generation::Sink final : public GenerationSink {
     writer_->post([owner = owner_, index = index_, tokens] { owner->on_prompt_logprobs(index, tokens); });
   }
   void on_delta(const Delta& delta) override {
-    writer_->post([owner = owner_, index = index_, delta, now = clock_ms()] { owner->on_delta(index, delta, now); });
+    writer_->post([owner = owner_, index = index_, delta, now = precise_ms()] { owner->on_delta(index, delta, now); });
   }
   void on_finish(FinishReason reason, const Usage& usage, const Error* error) override {
     std::optional<Error> copy;
@@ -173,7 +178,8 @@ void Generation::submit(std::vector<PromptTokens> prompts) {
   answer_.choices.resize(count);
   last_token_ms_.resize(count);
   stage_ = Stage::queued;
-  submitted_ms_ = last_told_ms_ = clock_ms();
+  submitted_ms_ = precise_ms();
+  last_told_ms_ = clock_ms();
   for (std::size_t i = 0; i < count; ++i) {
     Choice& choice = answer_.choices[i];
     choice.prompt = i / static_cast<std::size_t>(answer_.params.n);
@@ -213,14 +219,14 @@ void Generation::begin_choice(std::size_t index) {
   if (!first.empty()) tell(sse_data(first));
 }
 
-void Generation::on_delta(std::size_t index, Delta delta, std::int64_t at_ms) {
+void Generation::on_delta(std::size_t index, Delta delta, double at_ms) {
   if (stage_ == Stage::done) return;
   stage_ = Stage::decoding;
-  std::int64_t& last = last_token_ms_[index];
+  double& last = last_token_ms_[index];
   if (last == 0)
-    context_.metrics->first_token(static_cast<double>(at_ms - submitted_ms_));
+    context_.metrics->first_token(at_ms - submitted_ms_);
   else
-    context_.metrics->between_tokens(static_cast<double>(at_ms - last));
+    context_.metrics->between_tokens(at_ms - last);
   last = at_ms;
   if (answer_.params.max_tokens == 0) return;
   const bool wants_logprobs = answer_.params.sampling.top_logprobs >= 0;

@@ -35,7 +35,7 @@ class Generation final : public std::enable_shared_from_this<Generation> {
   GenerationRequest request_of(const Choice& choice, std::size_t index) const;
   void on_prefill(std::int32_t done, std::int32_t total);
   void on_prompt_logprobs(std::size_t index, std::vector<SampledToken> tokens);
-  void on_delta(std::size_t index, Delta delta, std::int64_t at_ms);
+  void on_delta(std::size_t index, Delta delta, double at_ms);
   void on_finish(std::size_t index, FinishReason reason, const Usage& usage, std::optional<Error> error);
   void on_tick();
   void begin_choice(std::size_t index);
@@ -53,8 +53,9 @@ class Generation final : public std::enable_shared_from_this<Generation> {
   ModelPointer model_;
   Answer answer_;
   Stage stage_ = Stage::loading;
-  std::vector<std::int64_t> last_token_ms_;  // per choice; 0: none yet
-  std::int64_t submitted_ms_ = 0, last_told_ms_ = 0;
+  std::vector<double> last_token_ms_;  // per choice; 0: none yet
+  double submitted_ms_ = 0;
+  std::int64_t last_told_ms_ = 0;
   std::int32_t prefill_done_ = 0, prefill_total_ = 0;
   std::size_t unfinished_ = 0;
   bool is_stream_open_ = false, is_gone_ = false;

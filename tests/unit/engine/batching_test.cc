@@ -185,6 +185,36 @@ TEST(Batching, ServiceIsSharedEvenlyWhileBothWait) {
   EXPECT_GE(b_early, 9) << std::string(order.begin(), order.end());
 }
 
+TEST(Batching, IdlingEarnsNothing) {
+  FakeModel model;
+  Engine engine(model, {.max_running = 1});
+  const auto request = [](char tenant) {
+    GenerationRequest r = ask(std::string(20, tenant), 20);
+    r.ignore_end = true;
+    r.tenant = std::string(1, tenant);
+    return r;
+  };
+  std::vector<char> order;
+  std::vector<std::shared_ptr<RecordingSink>> sinks;  // 40 of a, 20 of b
+  for (int i = 0; i < 60; ++i) sinks.push_back(std::make_shared<RecordingSink>());
+  for (std::size_t i = 0; i < 60; ++i) {
+    sinks[i]->at_finish = [&, i] {
+      order.push_back(i < 40 ? 'a' : 'b');
+      // a was served a lot by now; b wakes up.
+      for (std::size_t j = 40; i == 19 && j < 60; ++j) EXPECT_TRUE(engine.submit(request('b'), sinks[j]));
+    };
+  }
+  model.hold();
+  for (std::size_t i = 0; i < 40; ++i) ASSERT_TRUE(engine.submit(request('a'), sinks[i]));
+  model.resume();
+  for (auto& sink : sinks) sink->wait();
+  const auto first_b = std::find(order.begin(), order.end(), 'b');
+  ASSERT_GT(order.end() - first_b, 20);
+  const auto a_meanwhile = std::count(first_b, first_b + 10, 'a');
+  EXPECT_GE(a_meanwhile, 3) << std::string(order.begin(), order.end());
+  EXPECT_LE(a_meanwhile, 7) << std::string(order.begin(), order.end());
+}
+
 TEST(Batching, PriorityGoesFirstWithinATenant) {
   FakeModel model;
   Engine engine(model, {.max_running = 1});
@@ -311,6 +341,19 @@ TEST(Batching, DeadlinesByTheClock) {
   EXPECT_DOUBLE_EQ(c.usage.prefill_ms, 1.0);
   EXPECT_DOUBLE_EQ(c.usage.decode_ms, 49.0);
   EXPECT_EQ(fourth->wait().reason, FinishReason::length);
+}
+
+TEST(Batching, ADeadlineReleasesHeldText) {
+  FakeClock clock;
+  FakeModel model({.mode = FakeMode::echo, .clock = &clock});
+  Engine engine(model, {.clock = &clock});
+  GenerationRequest r = ask(chat("ab" + std::string(15, 'S')), 100);
+  r.stop = {std::string(20, 'S')};
+  r.deadline_ms = 10;
+  const Answer a = run(engine, r);
+  EXPECT_EQ(a.reason, FinishReason::deadline);
+  EXPECT_EQ(a.text, "abSSSSSSSS");
+  EXPECT_EQ(a.tokens.size(), 10u);
 }
 
 TEST(Batching, AFailingStepSparesWaitingRequests) {

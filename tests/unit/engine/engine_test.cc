@@ -270,6 +270,15 @@ TEST(Engine, APromptThatCanNeverFitFailsAndFreesEverything) {
   EXPECT_EQ(b.usage.completion_tokens, 25);  // 64 places hold 40 + 24 fed tokens, the 25th is sampled
 }
 
+TEST(Engine, KeptStatesHoldNoMoreThanTheirTokens) {
+  FakeModel model({.mode = FakeMode::echo});
+  Engine engine(model);
+  const Answer a = run(engine, ask(chat("hi"), -1));  // reserved far more at admission
+  EXPECT_EQ(model.states_alive(), 1);
+  const std::int64_t fed = a.usage.prompt_tokens + a.usage.completion_tokens - 1;
+  EXPECT_EQ(model.pages_used(), (fed + 15) / 16);
+}
+
 TEST(Engine, KeptStatesMakeRoomForNewRequests) {
   FakeModel model({.pages = 10});
   Engine engine(model);

@@ -298,7 +298,7 @@ TEST_F(ServiceHttpTest, NoMetrics) {
   EXPECT_EQ(reply.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
   for (const char* line :
        {"heed_http_requests_total{code=\"200\",route=\"/chat/completions\"} 1",
-        "heed_http_requests_total{code=\"404\",route=\"other\"} 1", "heed_tokens_total{kind=\"prompt\"} 23",
+        "heed_http_requests_total{code=\"404\",route=\"other\"} 1", "heed_tokens_total{kind=\"prompt\"} 24",
         "heed_time_to_first_token_seconds_count 1", "heed_http_requests_in_flight 1",
         "heed_generations_total{reason=\"stop\"} 1", "heed_models_loaded 1", "heed_build_info{version=\"test\"} 1"}) {
     EXPECT_NE(reply.body.find(line), std::string::npos) << line << "\n" << reply.body;
