@@ -69,7 +69,7 @@ def compare_llm(args):
         for _ in range(args.runs):
             ours.append(heed_llm(path, args))
             theirs.append(peer_llm(path, args))
-        label = pathlib.Path(name).stem
+        label = name.split("/")[-1].removesuffix(".gguf")
         at = f" at depth {args.depth}" if args.depth else ""
         for key, title, smaller in (("prefill", f"prefill {args.prefill}{at}", False), ("decode", f"decode {args.decode}{at}", False),
                                     ("load", "load time (s)", True), ("peak_mib", "peak memory (MiB)", True)):
@@ -85,7 +85,7 @@ def compare_quality(args):
             ours = run([HEED, "bench", "quality", "--json", "--model", path, "--threads", str(args.threads), "--text", args.text,
                         "--chunks", str(args.chunks), "--save-tokens", tokens, "--perplexity-only"])
             theirs = run([PEER_PYTHON, str(ROOT / "bench/peers/llama_cpp_bench.py"), path, "--threads", str(args.threads), "--perplexity", tokens])[0]
-        line(f"perplexity, {pathlib.Path(name).stem}", [ours[0]["value"]], [theirs["perplexity"]], theirs["version"], True, args)
+        line(f"perplexity, {name.split("/")[-1].removesuffix(".gguf")}", [ours[0]["value"]], [theirs["perplexity"]], theirs["version"], True, args)
 
 
 def main():
