@@ -62,6 +62,7 @@ class Transformer final : public LanguageModel {
   ThreadPool pool_;
   Counters counters_;
   const Kernels* kernels_ = nullptr;
+  ActivationMode activations_ = ActivationMode::exact;
   Arena arena_;
   ModelWeights weights_;
   std::unique_ptr<PagePool> pages_;
@@ -76,6 +77,11 @@ Expected<std::unique_ptr<Transformer>> Transformer::load(const std::string& path
   t->kernels_ = options.cpu.empty() ? &best_kernels() : kernels_by_name(options.cpu);
   if (!t->kernels_)
     return fail(Code::invalid_argument, "load: this CPU cannot run the kernels \"" + options.cpu + "\"", "cpu");
+  if (options.activations == "fast")
+    t->activations_ = ActivationMode::fast;
+  else if (options.activations != "exact")
+    return fail(Code::invalid_argument, "load: activations must be exact or fast, got " + options.activations,
+                "activations");
   HEED_ASSIGN(t->file_, GgufFile::open(path));
   HEED_ASSIGN(t->spec_, read_spec(t->file_.metadata()));
   HEED_ASSIGN(t->tokenizer_, Tokenizer::from_metadata(t->file_.metadata()));
@@ -136,7 +142,7 @@ Expected<void> Transformer::step(std::span<StepItem> items) {
   items_.clear();
   for (StepItem& item : items)
     items_.push_back({&static_cast<CachedState*>(item.state)->cache(), item.tokens, item.logits});
-  Exec exec{pool_, arena_, *kernels_, counters_};
+  Exec exec{pool_, arena_, *kernels_, counters_, activations_};
   return forward(spec_, weights_, items_, exec);
 }
 

@@ -3,6 +3,7 @@
 #include "core/counters.h"
 #include "core/memory.h"
 #include "core/thread_pool.h"
+#include "kernels/activation_mode.h"
 
 namespace heed {
 
@@ -14,6 +15,7 @@ struct Exec {
   Arena& arena;
   const Kernels& kernels;
   Counters& counters;
+  ActivationMode activations = ActivationMode::exact;
 };
 
 }  // namespace heed

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "kernels/body/layer_table.h"
-#include "kernels/body/matmul_table.h"
 #include "kernels/dequantize.h"
 #include "kernels/kernels.h"
 
@@ -13,40 +12,19 @@ namespace {
 
 constexpr std::int64_t kRowsPerTask = 8;
 
-// What each activation needs; rows of `dim` floats in the arena in both forms.
-struct QuantizedOut {
-  float* f32;
-  std::int8_t* q;
-  float* scale;
-  std::int32_t* sum;
-  std::int64_t dim;
-
-  Activations view(std::int64_t rows) const { return {.f32 = f32, .q8 = {q, scale, sum}, .rows = rows, .k = dim}; }
-};
-
-Expected<QuantizedOut> allocate_rows(std::int64_t rows, std::int64_t dim, Arena& arena) {
-  if (dim % 32 != 0)
-    return fail(Code::invalid_argument, "layers: rows must be multiples of 32 long, got " + std::to_string(dim));
-  const auto n = static_cast<std::size_t>(rows * dim);
-  QuantizedOut out{arena.allocate_array<float>(n), arena.allocate_array<std::int8_t>(n),
-                   arena.allocate_array<float>(n / 32), arena.allocate_array<std::int32_t>(n / 16), dim};
-  if (!out.f32 || !out.q || !out.scale || !out.sum)
-    return fail(Code::out_of_memory, "layers: the step's arena is full");
-  return out;
-}
-
-// Fills each row by `make`, then quantizes it while it is warm.
+// Makes each row by `make` and quantizes it while it is warm; both forms live in the arena.
 template <class F>
-Activations fill_rows(const QuantizedOut& out, std::int64_t rows, Exec& exec, F make) {
-  const auto quantize = exec.kernels.matmul->quantize_row;
+Expected<Activations> make_rows(std::int64_t rows, std::int64_t dim, Exec& exec, F make) {
+  HEED_ASSIGN(const QuantizedBuffer out, QuantizedBuffer::make(rows, dim, exec));
+  auto* f32 = exec.arena.allocate_array<float>(static_cast<std::size_t>(rows * dim));
+  if (!f32) return fail(Code::out_of_memory, "layers: the step's arena is full");
   exec.pool.parallel_for(rows, kRowsPerTask, [&](std::int64_t begin, std::int64_t end, int) {
     for (std::int64_t r = begin; r < end; ++r) {
-      make(r, out.f32 + r * out.dim);
-      quantize(out.f32 + r * out.dim, out.dim, out.q + r * out.dim, out.scale + r * (out.dim / 32),
-               out.sum + r * (out.dim / 16));
+      make(r, f32 + r * dim);
+      out.fill(r, f32 + r * dim, exec);
     }
   });
-  return out.view(rows);
+  return Activations{.f32 = f32, .quantized = out.rows(), .rows = rows, .k = dim};
 }
 
 // gelu(x) = x/2 (1 + erf(x / sqrt 2)): no model of today's families needs it fast.
@@ -79,19 +57,17 @@ void rms_norm(const float* x, std::int64_t x_stride, const float* weight, float 
 
 Expected<Activations> rms_norm_quantized(const float* x, const float* weight, float eps, std::int64_t rows,
                                          std::int64_t dim, Exec& exec) {
-  HEED_ASSIGN(const QuantizedOut out, allocate_rows(rows, dim, exec.arena));
   const auto run = exec.kernels.layers->rms_norm;
-  return fill_rows(out, rows, exec, [&](std::int64_t r, float* y) { run(x + r * dim, weight, eps, dim, y); });
+  return make_rows(rows, dim, exec, [&](std::int64_t r, float* y) { run(x + r * dim, weight, eps, dim, y); });
 }
 
 Expected<Activations> gated_activation(Activation act, const float* gate, const float* up, std::int64_t stride,
                                        std::int64_t rows, std::int64_t dim, Exec& exec) {
-  HEED_ASSIGN(const QuantizedOut out, allocate_rows(rows, dim, exec.arena));
   const LayerTable& table = *exec.kernels.layers;
   const auto run = act == Activation::silu        ? table.gated_silu
                    : act == Activation::gelu_tanh ? table.gated_gelu_tanh
                                                   : gated_gelu_row;
-  return fill_rows(out, rows, exec, [&](std::int64_t r, float* y) { run(gate + r * stride, up + r * stride, dim, y); });
+  return make_rows(rows, dim, exec, [&](std::int64_t r, float* y) { run(gate + r * stride, up + r * stride, dim, y); });
 }
 
 Expected<void> rope(const RopeSpec& spec, float* x, std::int64_t row_stride, std::int64_t rows, std::int32_t heads,

@@ -61,16 +61,19 @@ void multiply_segment(const Product& p, const MatmulJob& job, const Segment& s, 
   const std::int64_t k = p.x.k, bytes = panel_bytes_of(kind, k);
   const auto* data = reinterpret_cast<const std::uint8_t*>(job.w->data()) + s.panel * bytes;
   if (is_quantized(kind)) {
-    p.table.quantized[static_cast<std::size_t>(kind)]({.panel = data,
-                                                       .panel_bytes = bytes,
-                                                       .panels = s.panels,
-                                                       .units = k / kUnitDepth,
-                                                       .q = p.x.q8.q + s.row * k,
-                                                       .scale = p.x.q8.scale + s.row * (k / 32),
-                                                       .sum = p.x.q8.sum + s.row * (k / 16),
-                                                       .rows = s.rows,
-                                                       .out = scratch.out,
-                                                       .scratch = scratch.kernel});
+    const QuantizedRows& rows = p.x.quantized;
+    const auto& table = rows.low ? p.table.exact : p.table.fast;
+    table[static_cast<std::size_t>(kind)]({.panel = data,
+                                           .panel_bytes = bytes,
+                                           .panels = s.panels,
+                                           .units = k / kUnitDepth,
+                                           .q = rows.q + s.row * k,
+                                           .low = rows.low ? rows.low + s.row * k : nullptr,
+                                           .scale = rows.scale + s.row * (k / 32),
+                                           .sum = rows.sum + s.row * (k / 16),
+                                           .rows = s.rows,
+                                           .out = scratch.out,
+                                           .scratch = scratch.kernel});
   } else {
     p.table.floats[static_cast<std::size_t>(kind) - kQuantKinds]({.panel = data,
                                                                   .panel_bytes = bytes,
@@ -104,7 +107,7 @@ Expected<void> check_jobs(const Activations& x, std::span<const MatmulJob> jobs)
     if (job.w->k() != x.k)
       return fail(Code::invalid_argument, "matmul: weights of depth " + std::to_string(job.w->k()) +
                                               " meet activations of " + std::to_string(x.k));
-    if (job.w->is_float() ? !x.f32 : !x.q8.q)
+    if (job.w->is_float() ? !x.f32 : !x.quantized.q)
       return fail(Code::invalid_argument, "matmul: the activations lack the form the weights need");
   }
   return {};
@@ -137,20 +140,36 @@ Expected<PackedMatrix> PackedMatrix::pack(const Tensor& w, Exec& exec, Allocator
   return m;
 }
 
-Expected<Activations> quantize_activations(const float* x, std::int64_t rows, std::int64_t k, Exec& exec) {
+Expected<QuantizedBuffer> QuantizedBuffer::make(std::int64_t rows, std::int64_t k, Exec& exec) {
   if (k % kUnitDepth != 0)
     return fail(Code::invalid_argument, "quantize: rows must be multiples of 32 long, got " + std::to_string(k));
   const auto n = static_cast<std::size_t>(rows * k);
-  auto* q = exec.arena.allocate_array<std::int8_t>(n);
-  auto* scale = exec.arena.allocate_array<float>(n / 32);
-  auto* sum = exec.arena.allocate_array<std::int32_t>(n / 16);
-  if (!q || !scale || !sum) return fail(Code::out_of_memory, "quantize: the step's arena is full");
-  const auto run = exec.kernels.matmul->quantize_row;
+  const bool is_exact = exec.activations == ActivationMode::exact;
+  QuantizedBuffer b{.q = exec.arena.allocate_array<std::int8_t>(n),
+                    .low = is_exact ? exec.arena.allocate_array<std::int8_t>(n) : nullptr,
+                    .scale = exec.arena.allocate_array<float>(n / 32),
+                    .sum = exec.arena.allocate_array<std::int32_t>(n / 16),
+                    .k = k};
+  if (!b.q || !b.scale || !b.sum || (is_exact && !b.low))
+    return fail(Code::out_of_memory, "quantize: the step's arena is full");
+  return b;
+}
+
+void QuantizedBuffer::fill(std::int64_t row, const float* x, const Exec& exec) const {
+  const MatmulTable& table = *exec.kernels.matmul;
+  if (low)
+    table.quantize_exact(x, k, q + row * k, low + row * k, scale + row * (k / 32), sum + row * (k / 16));
+  else
+    table.quantize_fast(x, k, q + row * k, scale + row * (k / 32), sum + row * (k / 16));
+}
+
+Expected<Activations> quantize_activations(const float* x, std::int64_t rows, std::int64_t k, Exec& exec) {
+  HEED_ASSIGN(const QuantizedBuffer out, QuantizedBuffer::make(rows, k, exec));
   constexpr std::int64_t kRowsPerTask = 8;
   exec.pool.parallel_for(rows, kRowsPerTask, [&](std::int64_t begin, std::int64_t end, int) {
-    for (std::int64_t r = begin; r < end; ++r) run(x + r * k, k, q + r * k, scale + r * (k / 32), sum + r * (k / 16));
+    for (std::int64_t r = begin; r < end; ++r) out.fill(r, x + r * k, exec);
   });
-  return Activations{.f32 = x, .q8 = {q, scale, sum}, .rows = rows, .k = k};
+  return Activations{.f32 = x, .quantized = out.rows(), .rows = rows, .k = k};
 }
 
 Expected<void> matmul(const Activations& x, std::span<const MatmulJob> jobs, Exec& exec) {

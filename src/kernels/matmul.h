@@ -1,7 +1,7 @@
 // matmul.h -- activations times packed weights: out[r, n] = sum_k x[r, k] * w[n, k] (+ bias, + what was there).
 //
 // Weights are packed once at load ("W32": units of 16 output columns x 32 k that keep the file's bits). Activations
-// are quantized once per norm output to int8 blocks of 32 and shared by every matrix that reads them. Integer dots are
+// are quantized once per norm output to blocks of 32 and shared by every matrix that reads them. Integer dots are
 // exact; float sums run in k order, so a row's result depends on nothing but that row: not on the batch, the tile or
 // the threads.
 #pragma once
@@ -36,22 +36,37 @@ class PackedMatrix {
   bool is_float_ = false;
 };
 
-/// int8 activations in blocks of 32: value = scale * q.
+/// Activations in blocks of 32: value = scale * (256 * q + low) in exact mode, scale * q in fast mode.
 struct QuantizedRows {
   const std::int8_t* q = nullptr;     // [rows, k], |q| <= 127
+  const std::int8_t* low = nullptr;   // [rows, k], exact mode; none in fast mode
   const float* scale = nullptr;       // [rows, k/32]
-  const std::int32_t* sum = nullptr;  // [rows, k/16], sum of q over 16 values
+  const std::int32_t* sum = nullptr;  // [rows, k/16], sum of the integers over 16 values
 };
 
-/// One matrix' left operand, in both forms: `f32` always, `q8` when some matrix needs it.
+/// One matrix' left operand, in both forms: `f32` always, `quantized` when some matrix needs it.
 struct Activations {
   const float* f32 = nullptr;  // [rows, k]
-  QuantizedRows q8;
+  QuantizedRows quantized;
   std::int64_t rows = 0, k = 0;
 };
 
-/// Quantizes x [rows, k] into the arena. Block scale = max|x| / 127, round to nearest even. k multiple of 32.
+/// Quantizes x [rows, k] into the arena as exec.activations says: block scale = max|x| / 32512 (exact) or / 127 (fast),
+/// rounded to nearest even. k is a multiple of 32.
 Expected<Activations> quantize_activations(const float* x, std::int64_t rows, std::int64_t k, Exec& exec);
+
+/// Room in the arena for quantized rows, filled row by row: what every operation that ends in activations uses.
+struct QuantizedBuffer {
+  std::int8_t* q = nullptr;
+  std::int8_t* low = nullptr;
+  float* scale = nullptr;
+  std::int32_t* sum = nullptr;
+  std::int64_t k = 0;
+
+  static Expected<QuantizedBuffer> make(std::int64_t rows, std::int64_t k, Exec& exec);
+  void fill(std::int64_t row, const float* x, const Exec& exec) const;
+  QuantizedRows rows() const noexcept { return {q, low, scale, sum}; }
+};
 
 struct MatmulJob {
   const PackedMatrix* w = nullptr;

@@ -162,8 +162,11 @@ std::int64_t logit_rows(const ForwardItem& item, std::int64_t vocab) {
 }
 
 Activations slice(const Activations& a, std::int64_t first, std::int64_t rows) {
-  Activations part{.f32 = a.f32 + first * a.k, .q8 = a.q8, .rows = rows, .k = a.k};
-  if (a.q8.q) part.q8 = {a.q8.q + first * a.k, a.q8.scale + first * (a.k / 32), a.q8.sum + first * (a.k / 16)};
+  const QuantizedRows& all = a.quantized;
+  Activations part{.f32 = a.f32 + first * a.k, .quantized = all, .rows = rows, .k = a.k};
+  if (all.q)
+    part.quantized = {all.q + first * a.k, all.low ? all.low + first * a.k : nullptr, all.scale + first * (a.k / 32),
+                      all.sum + first * (a.k / 16)};
   return part;
 }
 
@@ -242,12 +245,12 @@ std::vector<KvLayerSpec> kv_layers(const ModelSpec& spec) {
 
 std::size_t step_bytes(const ModelSpec& spec, std::int64_t rows, std::int64_t logit_rows) {
   const Widths w = widths(spec);
-  // Activations come twice (float and int8 with scales): 6 bytes a value are enough; attention's scratch is bounded by
-  // its own spans and counted with the fixed part.
+  // Activations come twice (float and two int8 with scales): 7 bytes a value are enough; attention's scratch is bounded
+  // by its own spans and counted with the fixed part.
   const std::int64_t per_row =
-      4 * (2 * spec.dim + w.qkv + w.heads + 2 * w.ffn) + 6 * (3 * spec.dim + w.heads + w.ffn) + 64;
+      4 * (2 * spec.dim + w.qkv + w.heads + 2 * w.ffn) + 7 * (3 * spec.dim + w.heads + w.ffn) + 64;
   constexpr std::int64_t kFixed = std::int64_t{64} << 20;
-  return static_cast<std::size_t>(rows * per_row + logit_rows * (4 * spec.vocab + 6 * spec.dim) + kFixed);
+  return static_cast<std::size_t>(rows * per_row + logit_rows * (4 * spec.vocab + 7 * spec.dim) + kFixed);
 }
 
 Expected<void> forward(const ModelSpec& spec, const ModelWeights& weights, std::span<ForwardItem> items, Exec& exec,

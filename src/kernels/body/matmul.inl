@@ -5,12 +5,46 @@
 //   acc = fma(float(dot - (sum << shift)), scale_w * scale_a, acc);   acc = fma(min_w, scale_a * float(sum), acc)
 // so that a row's bits depend on that row alone.
 
-template <PackKind kKind>
+// A row whose values are 256 * high + low meets the same weights twice; the sums are joined exactly.
+struct Halves {
+  const std::int8_t* high;
+  const std::int8_t* low;
+};
+
+template <class Dot>
+struct PairDots {
+  static constexpr int kStep = Dot::kStep;
+  Dot high, low;
+  void add(const Bytes (&w)[kStep], Halves q, int j) {
+    high.add(w, q.high, j);
+    low.add(w, q.low, j);
+  }
+  Ints total() { return join_halves(high.total(), low.total()); }
+};
+
+// What a source reads of the rows: bytes (fast), two halves (exact), or 16-bit words made of them (a form's choice).
+template <class Dot, class Lane, ActivationMode kMode>
+struct Reads {
+  static constexpr bool kHalves = kMode == ActivationMode::exact && sizeof(Lane) == 1;
+  template <bool, class D>
+  struct Pick {
+    using Type = D;
+  };
+  template <class D>
+  struct Pick<true, D> {
+    using Type = PairDots<D>;
+  };
+  using Type = typename Pick<kHalves, Dot>::Type;
+};
+
+template <PackKind kKind, ActivationMode kMode>
 struct Packed {  // reads a panel as it lies in memory
   static constexpr PackFormat kFormat = kPackFormats[static_cast<std::size_t>(kKind)];
   static constexpr int kOffsetShift = kFormat.offset_shift;
-  using Dot = Dots<kFormat.bits>;
   using Lane = std::int8_t;
+  static constexpr bool kHalves = Reads<Dots<kFormat.bits>, Lane, kMode>::kHalves;
+  using Dot = typename Reads<Dots<kFormat.bits>, Lane, kMode>::Type;
+  static constexpr int kRows = kHalves ? kPairRows : tile_rows<kFormat.bits>();
   const std::uint8_t* scales;
   const std::uint8_t* quants;
 
@@ -51,13 +85,15 @@ struct Packed {  // reads a panel as it lies in memory
   }
 };
 
-template <PackKind kKind>
+template <PackKind kKind, ActivationMode kMode>
 struct Expanded {  // reads a stretch unpacked for many rows, in the form this instruction set multiplies fastest
   static constexpr PackFormat kFormat = kPackFormats[static_cast<std::size_t>(kKind)];
-  using Form = Prepared<kFormat.bits>;
+  using Form = typename FormOf<kFormat.bits, kFormat.offset_shift, kMode>::Type;
   static constexpr int kOffsetShift = Form::kCentred ? 0 : kFormat.offset_shift;
-  using Dot = typename Form::Dot;
   using Lane = typename Form::Lane;
+  static constexpr bool kHalves = Reads<typename Form::Dot, Lane, kMode>::kHalves;
+  using Dot = typename Reads<typename Form::Dot, Lane, kMode>::Type;
+  static constexpr int kRows = kHalves ? kPairRows : tile_rows<kFormat.bits>();
   static constexpr std::int64_t kQuadBytes = Form::kQuadBytes, kUnitBytes = 8 * kQuadBytes + 3 * 64;
   const std::uint8_t* units;
 
@@ -71,9 +107,9 @@ struct Expanded {  // reads a stretch unpacked for many rows, in the form this i
   }
 };
 
-template <PackKind kKind>
-void expand(const Packed<kKind>& from, std::int64_t begin, std::int64_t end, std::uint8_t* to) {
-  using E = Expanded<kKind>;
+template <PackKind kKind, ActivationMode kMode>
+void expand(const Packed<kKind, kMode>& from, std::int64_t begin, std::int64_t end, std::uint8_t* to) {
+  using E = Expanded<kKind, kMode>;
   for (std::int64_t u = begin; u < end; ++u, to += E::kUnitBytes) {
 #pragma GCC unroll 8
     for (int j = 0; j < 8; ++j) E::Form::store(to + j * E::kQuadBytes, from.quad(u, j));
@@ -85,19 +121,27 @@ void expand(const Packed<kKind>& from, std::int64_t begin, std::int64_t end, std
 }
 
 // What the tiles read of the rows.
-template <class Lane>
+template <class Source>
 struct RowView {
-  const Lane* q;              // [rows, k]
-  const float* scale;         // [rows, units]
-  const std::int32_t* start;  // [rows, units, parts]: -(sum << shift) over a part
-  const float* weighted_sum;  // [rows, units]: scale * sum, what the mins are multiplied by
+  const typename Source::Lane* q;  // [rows, k]
+  const std::int8_t* low;          // [rows, k], halves only
+  const float* scale;              // [rows, units]
+  const std::int32_t* start;       // [rows, units, parts]: -(sum << shift) over a part
+  const float* weighted_sum;       // [rows, units]: scale * sum, what the mins are multiplied by
   std::int64_t units;
+
+  auto at(std::int64_t unit) const {
+    if constexpr (Source::kHalves)
+      return Halves{q + unit * kUnitDepth, low + unit * kUnitDepth};
+    else
+      return q + unit * kUnitDepth;
+  }
 };
 
 constexpr int parts_of(const PackFormat& f) { return f.scales == ScaleForm::super16 ? 2 : 1; }  // scales per unit
 
 template <class Source>
-RowView<typename Source::Lane> view_rows(const PanelTask& t) {
+RowView<Source> view_rows(const PanelTask& t) {
   constexpr PackFormat kFormat = Source::kFormat;
   std::uint8_t* room = t.scratch + kStretchUnits * kMaxExpandedUnitBytes;
   auto* start = reinterpret_cast<std::int32_t*>(room);
@@ -110,11 +154,11 @@ RowView<typename Source::Lane> view_rows(const PanelTask& t) {
   else if constexpr (Source::kOffsetShift > 0)
     for (std::int64_t i = 0; i < n; ++i) start[i] = (t.sum[2 * i] + t.sum[2 * i + 1]) * -(1 << Source::kOffsetShift);
   if constexpr (sizeof(typename Source::Lane) == 1) {
-    return {t.q, t.scale, start, weighted, t.units};
+    return {t.q, t.low, t.scale, start, weighted, t.units};
   } else {
     auto* wide = reinterpret_cast<typename Source::Lane*>(room + align64(n * 8));
-    Source::Form::widen_rows(t.q, n, wide);
-    return {wide, t.scale, start, weighted, t.units};
+    Source::Form::widen_rows(t.q, t.low, n, wide);
+    return {wide, nullptr, t.scale, start, weighted, t.units};
   }
 }
 
@@ -124,8 +168,7 @@ struct Stretch {
 
 // kRows rows x kPanels panels; continues the sums in `out` [rows, stride] unless the stretch is the first.
 template <int kRows, int kPanels, class Source>
-void tile(const Source (&w)[kPanels], const RowView<typename Source::Lane>& x, Stretch s, float* out,
-          std::int64_t stride) {
+void tile(const Source (&w)[kPanels], const RowView<Source>& x, Stretch s, float* out, std::int64_t stride) {
   using Dot = typename Source::Dot;
   constexpr PackFormat kFormat = Source::kFormat;
   constexpr int kParts = parts_of(kFormat), kQuads = 8 / kParts, kStep = Dot::kStep;
@@ -145,7 +188,7 @@ void tile(const Source (&w)[kPanels], const RowView<typename Source::Lane>& x, S
           quads[i / kStep][i % kStep] = w[i / kStep].quad(u, part * kQuads + j + i % kStep);
 #pragma GCC unroll 8
         for (int r = 0; r < kRows; ++r) {
-          const auto* q = x.q + (r * x.units + u) * kUnitDepth;
+          const auto q = x.at(r * x.units + u);
 #pragma GCC unroll 2
           for (int p = 0; p < kPanels; ++p) dots[r][p].add(quads[p], q, part * kQuads + j);
         }
@@ -170,8 +213,8 @@ void tile(const Source (&w)[kPanels], const RowView<typename Source::Lane>& x, S
 
 // The last rows, fewer than kRows.
 template <int kRows, int kPanels, class Source>
-void remaining_rows(std::int64_t rows, const Source (&w)[kPanels], const RowView<typename Source::Lane>& x, Stretch s,
-                    float* out, std::int64_t stride) {
+void remaining_rows(std::int64_t rows, const Source (&w)[kPanels], const RowView<Source>& x, Stretch s, float* out,
+                    std::int64_t stride) {
   if constexpr (kRows > 1) {
     if (rows == kRows - 1) return tile<kRows - 1>(w, x, s, out, stride);
     remaining_rows<kRows - 1>(rows, w, x, s, out, stride);
@@ -179,24 +222,25 @@ void remaining_rows(std::int64_t rows, const Source (&w)[kPanels], const RowView
 }
 
 template <int kPanels, class Source>
-void all_rows(const Source (&w)[kPanels], RowView<typename Source::Lane> x, std::int64_t rows, Stretch s, float* out,
+void all_rows(const Source (&w)[kPanels], RowView<Source> x, std::int64_t rows, Stretch s, float* out,
               std::int64_t stride) {
-  constexpr int kRows = tile_rows<Source::kFormat.bits>();
+  constexpr int kRows = Source::kRows;
   constexpr int kParts = parts_of(Source::kFormat);
   for (; rows >= kRows; rows -= kRows, out += kRows * stride) {
     tile<kRows>(w, x, s, out, stride);
-    x.q += kRows * x.units * kUnitDepth, x.scale += kRows * x.units;
+    x.q += kRows * x.units * kUnitDepth, x.low += Source::kHalves ? kRows * x.units * kUnitDepth : 0;
+    x.scale += kRows * x.units;
     x.start += kRows * x.units * kParts, x.weighted_sum += kRows * x.units;
   }
   remaining_rows<kRows>(rows, w, x, s, out, stride);
 }
 
-template <PackKind kKind>
+template <PackKind kKind, ActivationMode kMode>
 void multiply_expanded(const PanelTask& t) {
-  using E = Expanded<kKind>;
+  using E = Expanded<kKind, kMode>;
   const auto x = view_rows<E>(t);
   for (std::int64_t p = 0; p < t.panels; ++p) {
-    const Packed<kKind> panel(t.panel + p * t.panel_bytes, t.units);
+    const Packed<kKind, kMode> panel(t.panel + p * t.panel_bytes, t.units);
     for (std::int64_t begin = 0; begin < t.units; begin += kStretchUnits) {
       const Stretch s{begin, begin + kStretchUnits < t.units ? begin + kStretchUnits : t.units};
       expand(panel, s.begin, s.end, t.scratch);
@@ -206,11 +250,12 @@ void multiply_expanded(const PanelTask& t) {
   }
 }
 
-template <PackKind kKind>
+template <PackKind kKind, ActivationMode kMode>
 void multiply(const PanelTask& t) {
-  using P = Packed<kKind>;
+  using P = Packed<kKind, kMode>;
   if constexpr (kExpandRows > 0)
-    if (t.rows >= kExpandRows) return multiply_expanded<kKind>(t);
+    if (t.rows >= (kMode == ActivationMode::exact ? kExpandRowsExact : kExpandRows))
+      return multiply_expanded<kKind, kMode>(t);
   const auto x = view_rows<P>(t);
   const std::int64_t stride = t.panels * kPanelColumns;
   std::int64_t p = 0;
@@ -276,7 +321,7 @@ void multiply_floats(const FloatPanelTask& t) {
 // Below it 127 / top overflows; such a block counts as zeros.
 constexpr float kSmallestTop = 1e-36f;
 
-void quantize_row(const float* x, std::int64_t k, std::int8_t* q, float* scale, std::int32_t* sum) {
+void quantize_fast(const float* x, std::int64_t k, std::int8_t* q, float* scale, std::int32_t* sum) {
   for (std::int64_t u = 0; u < k / kUnitDepth; ++u, x += kUnitDepth, q += kUnitDepth) {
     const Floats a = load_floats(x), b = load_floats(x + 16);
     const float top = max_abs(a, b);
@@ -287,9 +332,30 @@ void quantize_row(const float* x, std::int64_t k, std::int8_t* q, float* scale, 
   }
 }
 
+// 32512 = 127 * 256: the high half stays within +-127, the low one within a byte.
+void quantize_exact(const float* x, std::int64_t k, std::int8_t* q, std::int8_t* low, float* scale, std::int32_t* sum) {
+  constexpr float kLevels = 32512.0f;
+  for (std::int64_t u = 0; u < k / kUnitDepth; ++u, x += kUnitDepth, q += kUnitDepth, low += kUnitDepth) {
+    const Floats a = load_floats(x), b = load_floats(x + 16);
+    const float top = max_abs(a, b);
+    scale[u] = top / kLevels;
+    const Floats inverse = broadcast(top > kSmallestTop ? kLevels / top : 0.0f);
+    sum[2 * u] = round_to_halves(mul(a, inverse), q, low);
+    sum[2 * u + 1] = round_to_halves(mul(b, inverse), q + 16, low + 16);
+  }
+}
+
+template <PackKind kKind>
+constexpr auto kExact = multiply<kKind, ActivationMode::exact>;
+template <PackKind kKind>
+constexpr auto kFast = multiply<kKind, ActivationMode::fast>;
+
 constexpr MatmulTable kTable = {
-    quantize_row,
-    {multiply<PackKind::q4_0>, multiply<PackKind::q4_1>, multiply<PackKind::q5_0>, multiply<PackKind::q5_1>,
-     multiply<PackKind::q8_0>, multiply<PackKind::q4_k>, multiply<PackKind::q5_k>, multiply<PackKind::q6_k>},
+    quantize_exact,
+    quantize_fast,
+    {kExact<PackKind::q4_0>, kExact<PackKind::q4_1>, kExact<PackKind::q5_0>, kExact<PackKind::q5_1>,
+     kExact<PackKind::q8_0>, kExact<PackKind::q4_k>, kExact<PackKind::q5_k>, kExact<PackKind::q6_k>},
+    {kFast<PackKind::q4_0>, kFast<PackKind::q4_1>, kFast<PackKind::q5_0>, kFast<PackKind::q5_1>, kFast<PackKind::q8_0>,
+     kFast<PackKind::q4_k>, kFast<PackKind::q5_k>, kFast<PackKind::q6_k>},
     {multiply_floats<PackKind::f32>, multiply_floats<PackKind::f16>, multiply_floats<PackKind::bf16>},
 };

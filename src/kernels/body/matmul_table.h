@@ -14,6 +14,7 @@
 #include <cstdint>
 
 #include "core/dtype.h"
+#include "kernels/activation_mode.h"
 
 namespace heed {
 
@@ -57,13 +58,14 @@ static constexpr std::int64_t panel_bytes(const PackFormat& f, std::int64_t unit
   return quants_offset(f, units) + units * f.bits * 64;
 }
 
-/// Rows of int8 activations times neighbouring panels.
+/// Rows of quantized activations times neighbouring panels.
 struct PanelTask {
   const std::uint8_t* panel = nullptr;
   std::int64_t panel_bytes = 0;  // from one panel to the next
   std::int64_t panels = 0;
   std::int64_t units = 0;             // k / 32
   const std::int8_t* q = nullptr;     // [rows, k]
+  const std::int8_t* low = nullptr;   // [rows, k], exact mode
   const float* scale = nullptr;       // [rows, k/32]
   const std::int32_t* sum = nullptr;  // [rows, k/16]
   std::int64_t rows = 0;
@@ -92,9 +94,12 @@ static constexpr std::int64_t scratch_bytes(std::int64_t rows, std::int64_t unit
 }
 
 struct MatmulTable {
-  /// x [k] -> q [k], scale [k/32], sum [k/16]; see QuantizedRows.
-  void (*quantize_row)(const float* x, std::int64_t k, std::int8_t* q, float* scale, std::int32_t* sum);
-  void (*quantized[kQuantKinds])(const PanelTask&);
+  /// x [k] -> q [k], low [k] (exact only), scale [k/32], sum [k/16]; see QuantizedRows.
+  void (*quantize_exact)(const float* x, std::int64_t k, std::int8_t* q, std::int8_t* low, float* scale,
+                         std::int32_t* sum);
+  void (*quantize_fast)(const float* x, std::int64_t k, std::int8_t* q, float* scale, std::int32_t* sum);
+  void (*exact[kQuantKinds])(const PanelTask&);
+  void (*fast[kQuantKinds])(const PanelTask&);
   void (*floats[kFloatKinds])(const FloatPanelTask&);
 };
 

@@ -13,10 +13,11 @@ namespace {
 // Rows of a tile, so that its integer sums stay in the 16 registers.
 template <int kBits>
 constexpr int tile_rows() {
-  return kBits == 6 ? 4 : 4;
+  return 4;
 }
+constexpr int kPairRows = 2;  // of rows in two halves: twice the sums
 constexpr int kTilePanels = 1;
-constexpr std::int64_t kExpandRows = 12;  // unpacking once pays from here on
+constexpr std::int64_t kExpandRows = 12, kExpandRowsExact = 6;  // unpacking once pays from here on
 
 struct Bytes {
   __m256i lo, hi;
@@ -139,7 +140,7 @@ struct Dots<8> {
 
 // The form of an expanded panel: bytes as they are...
 template <int kBits>
-struct Prepared {
+struct ByteForm {
   using Weights = Bytes;
   using Dot = Dots<kBits>;
   using Lane = std::int8_t;
@@ -149,8 +150,8 @@ struct Prepared {
   static Bytes load(const std::uint8_t* p) { return load_bytes(p); }
 };
 
-// ...but 8-bit weights as signed words, the even k of a quad apart from the odd ones: as many multiplications as two
-// nibbles take, half the sums, and no offset to correct.
+// ...or signed words, the even k of a quad apart from the odd ones: for 16-bit activations, and for 8-bit weights as
+// many multiplications as two nibbles take, half the sums, and no offset to correct.
 struct Words {
   Bytes even, odd;
 };
@@ -169,31 +170,60 @@ struct WordDots {
   }
   Ints total() { return {lo, hi}; }
 };
-template <>
-struct Prepared<8> {
+template <int kOffsetShift>
+struct WordForm {
   using Weights = Words;
   using Dot = WordDots;
   using Lane = std::int16_t;
   static constexpr bool kCentred = true;
   static constexpr std::int64_t kQuadBytes = 128;
-  static __m256i even_words(__m256i b) { return _mm256_srai_epi16(_mm256_slli_epi16(b, 8), 8); }
+  static __m256i centre(__m256i words) {
+    return kOffsetShift == 0 ? words : _mm256_sub_epi16(words, _mm256_set1_epi16(1 << kOffsetShift));
+  }
   static void store(std::uint8_t* p, Bytes b) {
-    const __m256i top = _mm256_set1_epi8(-128);
-    b = {_mm256_xor_si256(b.lo, top), _mm256_xor_si256(b.hi, top)};
-    store_bytes(p, {even_words(b.lo), even_words(b.hi)});
-    store_bytes(p + 64, {_mm256_srai_epi16(b.lo, 8), _mm256_srai_epi16(b.hi, 8)});
+    const __m256i byte = _mm256_set1_epi16(0x00ff);
+    store_bytes(p, {centre(_mm256_and_si256(b.lo, byte)), centre(_mm256_and_si256(b.hi, byte))});
+    store_bytes(p + 64, {centre(_mm256_srli_epi16(b.lo, 8)), centre(_mm256_srli_epi16(b.hi, 8))});
   }
   static Words load(const std::uint8_t* p) { return {load_bytes(p), load_bytes(p + 64)}; }
-  static void widen_rows(const std::int8_t* q, std::int64_t units, std::int16_t* out) {
+  // Words of q alone, or of 256 * q + low.
+  static void widen_rows(const std::int8_t* q, const std::int8_t* low, std::int64_t units, std::int16_t* out) {
     for (std::int64_t u = 0; u < units; ++u, q += kUnitDepth, out += kUnitDepth) {
       const __m256i b = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(q));
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), even_words(b));
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 16), _mm256_srai_epi16(b, 8));
+      __m256i even = _mm256_slli_epi16(b, 8), odd = _mm256_and_si256(b, _mm256_set1_epi16(static_cast<short>(0xff00)));
+      if (low) {
+        const __m256i l = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(low + u * kUnitDepth));
+        even = _mm256_add_epi16(even, _mm256_srai_epi16(_mm256_slli_epi16(l, 8), 8));
+        odd = _mm256_add_epi16(odd, _mm256_srai_epi16(l, 8));
+      } else {
+        even = _mm256_srai_epi16(even, 8);
+        odd = _mm256_srai_epi16(odd, 8);
+      }
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), even);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 16), odd);
     }
   }
 };
 
+template <int kBits, int kOffsetShift, ActivationMode kMode>
+struct FormOf {
+  using Type = WordForm<kOffsetShift>;
+};
+template <int kBits, int kOffsetShift>
+struct FormOf<kBits, kOffsetShift, ActivationMode::fast> {
+  using Type = ByteForm<kBits>;
+};
+template <int kOffsetShift>
+struct FormOf<8, kOffsetShift, ActivationMode::fast> {
+  using Type = WordForm<kOffsetShift>;
+};
+
 inline Ints add(Ints a, Ints b) { return {_mm256_add_epi32(a.lo, b.lo), _mm256_add_epi32(a.hi, b.hi)}; }
+// 256 * high + low
+inline Ints join_halves(Ints high, Ints low) {
+  return {_mm256_add_epi32(_mm256_slli_epi32(high.lo, 8), low.lo),
+          _mm256_add_epi32(_mm256_slli_epi32(high.hi, 8), low.hi)};
+}
 inline Ints broadcast_ints(std::int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
 inline Floats to_floats(Ints a) { return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)}; }
 
@@ -237,16 +267,33 @@ inline float max_abs(Floats a, Floats b) {
   h = _mm_max_ps(h, _mm_movehl_ps(h, h));
   return _mm_cvtss_f32(_mm_max_ss(h, _mm_shuffle_ps(h, h, 1)));
 }
-// Rounds 16 values to nearest even, stores them as int8, returns their sum.
-inline std::int32_t round_to_bytes(Floats a, std::int8_t* q) {
-  const __m256i lo = _mm256_cvtps_epi32(a.lo), hi = _mm256_cvtps_epi32(a.hi);
+// Sixteen int32 in -128..127 as bytes, in order.
+inline void store_as_bytes(__m256i lo, __m256i hi, std::int8_t* q) {
   const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(lo, hi), 0xd8);
   const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(q), bytes);
+}
+inline std::int32_t sum_of(__m256i lo, __m256i hi) {
   const __m256i s = _mm256_add_epi32(lo, hi);
   __m128i t = _mm_add_epi32(_mm256_castsi256_si128(s), _mm256_extracti128_si256(s, 1));
   t = _mm_add_epi32(t, _mm_shuffle_epi32(t, 0x4e));
   return _mm_cvtsi128_si32(_mm_add_epi32(t, _mm_shuffle_epi32(t, 0xb1)));
+}
+// Rounds 16 values to nearest even, stores them as int8, returns their sum.
+inline std::int32_t round_to_bytes(Floats a, std::int8_t* q) {
+  const __m256i lo = _mm256_cvtps_epi32(a.lo), hi = _mm256_cvtps_epi32(a.hi);
+  store_as_bytes(lo, hi, q);
+  return sum_of(lo, hi);
+}
+// Rounds 16 values to nearest even, stores them as 256 * high + low, returns their sum.
+inline std::int32_t round_to_halves(Floats a, std::int8_t* high, std::int8_t* low) {
+  const __m256i lo = _mm256_cvtps_epi32(a.lo), hi = _mm256_cvtps_epi32(a.hi), half = _mm256_set1_epi32(128);
+  const __m256i top_lo = _mm256_srai_epi32(_mm256_add_epi32(lo, half), 8),
+                top_hi = _mm256_srai_epi32(_mm256_add_epi32(hi, half), 8);
+  store_as_bytes(top_lo, top_hi, high);
+  store_as_bytes(_mm256_sub_epi32(lo, _mm256_slli_epi32(top_lo, 8)), _mm256_sub_epi32(hi, _mm256_slli_epi32(top_hi, 8)),
+                 low);
+  return sum_of(lo, hi);
 }
 
 inline Floats add(Floats a, Floats b) { return {_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)}; }

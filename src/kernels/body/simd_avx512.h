@@ -14,8 +14,10 @@ template <int kBits>
 constexpr int tile_rows() {
   return 6;
 }
+constexpr int kPairRows = 4;  // of rows in two halves: 4 x 2 x 2 integer and 8 float sums
 constexpr int kTilePanels = 2;
-constexpr std::int64_t kExpandRows = 0;  // never: unpacking two registers is cheap beside twelve vpdpbusd
+constexpr std::int64_t kExpandRows = 0,
+                       kExpandRowsExact = 0;  // never: unpacking two registers is cheap beside twelve vpdpbusd
 
 using Bytes = __m512i;  // 16 columns x 4 k
 struct Ints {
@@ -48,7 +50,7 @@ struct Dots {
 
 // No panel is expanded here; the form is stated because the body names it.
 template <int kBits>
-struct Prepared {
+struct ByteForm {
   using Weights = Bytes;
   using Dot = Dots<kBits>;
   using Lane = std::int8_t;
@@ -58,6 +60,13 @@ struct Prepared {
   static Bytes load(const std::uint8_t* p) { return load_bytes(p); }
 };
 
+template <int kBits, int, ActivationMode>
+struct FormOf {
+  using Type = ByteForm<kBits>;
+};
+
+// 256 * high + low
+inline Ints join_halves(Ints high, Ints low) { return {_mm512_add_epi32(_mm512_slli_epi32(high.v, 8), low.v)}; }
 inline Ints add(Ints a, Ints b) { return {_mm512_add_epi32(a.v, b.v)}; }
 inline Ints broadcast_ints(std::int32_t x) { return {_mm512_set1_epi32(x)}; }
 inline Floats to_floats(Ints a) { return _mm512_cvtepi32_ps(a.v); }
@@ -89,6 +98,15 @@ inline float max_abs(Floats a, Floats b) {
 inline std::int32_t round_to_bytes(Floats a, std::int8_t* q) {
   const __m512i words = _mm512_cvtps_epi32(a);
   _mm_storeu_si128(reinterpret_cast<__m128i*>(q), _mm512_cvtsepi32_epi8(words));
+  return _mm512_reduce_add_epi32(words);
+}
+// Rounds 16 values to nearest even, stores them as 256 * high + low, returns their sum.
+inline std::int32_t round_to_halves(Floats a, std::int8_t* high, std::int8_t* low) {
+  const __m512i words = _mm512_cvtps_epi32(a);
+  const __m512i top = _mm512_srai_epi32(_mm512_add_epi32(words, _mm512_set1_epi32(128)), 8);
+  const __m512i rest = _mm512_sub_epi32(words, _mm512_slli_epi32(top, 8));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(high), _mm512_cvtsepi32_epi8(top));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(low), _mm512_cvtsepi32_epi8(rest));
   return _mm512_reduce_add_epi32(words);
 }
 

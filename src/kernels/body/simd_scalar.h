@@ -16,8 +16,9 @@ template <int kBits>
 constexpr int tile_rows() {
   return 4;
 }
+constexpr int kPairRows = 4;
 constexpr int kTilePanels = 1;
-constexpr std::int64_t kExpandRows = 8;
+constexpr std::int64_t kExpandRows = 8, kExpandRowsExact = 8;
 
 struct Bytes {
   std::uint8_t v[64];
@@ -64,7 +65,7 @@ struct Dots {
 };
 
 template <int kBits>
-struct Prepared {
+struct ByteForm {
   using Weights = Bytes;
   using Dot = Dots<kBits>;
   using Lane = std::int8_t;
@@ -72,6 +73,11 @@ struct Prepared {
   static constexpr std::int64_t kQuadBytes = 64;
   static void store(std::uint8_t* p, const Bytes& b) { store_bytes(p, b); }
   static Bytes load(const std::uint8_t* p) { return load_bytes(p); }
+};
+
+template <int kBits, int, ActivationMode>
+struct FormOf {
+  using Type = ByteForm<kBits>;
 };
 
 template <class F>
@@ -83,6 +89,11 @@ Floats each(F f) {
 [[gnu::noinline]] inline Ints add(Ints a, const Ints& b) {
   for (int i = 0; i < 16; ++i) a.v[i] += b.v[i];
   return a;
+}
+// 256 * high + low
+[[gnu::noinline]] inline Ints join_halves(Ints high, const Ints& low) {
+  for (int i = 0; i < 16; ++i) high.v[i] = 256 * high.v[i] + low.v[i];
+  return high;
 }
 inline Ints broadcast_ints(std::int32_t x) {
   Ints a;
@@ -137,6 +148,18 @@ inline std::int32_t round_to_bytes(const Floats& a, std::int8_t* q) {
     const float n = std::nearbyint(a.v[i]);
     q[i] = n >= -128 && n <= 127 ? static_cast<std::int8_t>(n) : std::int8_t{-128};  // NaN, as the vector units do it
     sum += q[i];
+  }
+  return sum;
+}
+inline std::int32_t round_to_halves(const Floats& a, std::int8_t* high, std::int8_t* low) {
+  std::int32_t sum = 0;
+  for (int i = 0; i < 16; ++i) {
+    const float n = std::nearbyint(a.v[i]);
+    const std::int32_t word = n >= -32768 && n <= 32767 ? static_cast<std::int32_t>(n) : -32768;  // NaN, likewise
+    const std::int32_t top = (word + 128) >> 8;
+    high[i] = static_cast<std::int8_t>(top);
+    low[i] = static_cast<std::int8_t>(word - 256 * top);
+    sum += word;
   }
   return sum;
 }

@@ -37,7 +37,10 @@ MatmulReference matmul_reference(const Tensor& w, const float* x, std::int64_t r
 
 MatmulReference matmul_reference(const Tensor& w, const QuantizedRows& x, std::int64_t rows) {
   std::vector<double> values(static_cast<std::size_t>(rows * w.cols()));
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = double{x.scale[i / 32]} * x.q[i];
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const int whole = x.low ? 256 * x.q[i] + x.low[i] : x.q[i];
+    values[i] = double{x.scale[i / 32]} * whole;
+  }
   return multiply(w, values, rows);
 }
 

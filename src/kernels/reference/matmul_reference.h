@@ -15,7 +15,7 @@ struct MatmulReference {
 
 /// x [rows, k] times w [n, k].
 MatmulReference matmul_reference(const Tensor& w, const float* x, std::int64_t rows);
-/// The same over what the int8 blocks stand for.
+/// The same over what the blocks stand for.
 MatmulReference matmul_reference(const Tensor& w, const QuantizedRows& x, std::int64_t rows);
 
 }  // namespace heed

@@ -119,6 +119,12 @@ V load_vector(const void* p) {
 [[gnu::noinline]] inline __m512i _mm512_add_epi32(__m512i a, __m512i b) {
   return emulation::map2<std::uint32_t>(a, b, [](std::uint32_t x, std::uint32_t y) { return x + y; });
 }
+[[gnu::noinline]] inline __m512i _mm512_srai_epi32(__m512i a, unsigned n) {
+  return emulation::map2<std::int32_t>(a, a, [&](std::int32_t x, std::int32_t) { return x >> (n > 31 ? 31 : n); });
+}
+[[gnu::noinline]] inline __m512i _mm512_sub_epi32(__m512i a, __m512i b) {
+  return emulation::map2<std::uint32_t>(a, b, [](std::uint32_t x, std::uint32_t y) { return x - y; });
+}
 /// Unsigned bytes of a times signed bytes of b, four neighbours summed onto src; no saturation.
 [[gnu::noinline]] inline __m512i _mm512_dpbusd_epi32(__m512i src, __m512i a, __m512i b) {
   const emulation::Lanes<std::int32_t, __m512i> s(src);

@@ -78,11 +78,20 @@ Weights random_weights(DType type, std::int64_t n, std::int64_t k, std::mt19937&
   return w;
 }
 
+// Every test runs in both modes.
+ActivationMode mode_under_test = ActivationMode::exact;
+class Matmul : public testing::TestWithParam<ActivationMode> {
+ protected:
+  void SetUp() override { mode_under_test = GetParam(); }
+};
+INSTANTIATE_TEST_SUITE_P(Modes, Matmul, testing::Values(ActivationMode::exact, ActivationMode::fast),
+                         [](const auto& p) { return p.param == ActivationMode::exact ? "exact" : "fast"; });
+
 struct Bench {
   explicit Bench(const Kernels& k, int threads = 2) : pool(threads), kernels(k) {
     arena = std::move(*Arena::make(std::size_t{64} << 20));
   }
-  Exec exec() { return {pool, arena, kernels, counters}; }
+  Exec exec() { return {pool, arena, kernels, counters, mode_under_test}; }
 
   std::vector<float> run(const Weights& w, const std::vector<float>& x, std::int64_t rows) {
     Exec e = exec();
@@ -120,7 +129,7 @@ void expect_near(const MatmulReference& want, const std::vector<float>& got, con
 
 MatmulReference oracle(const Bench& b, const Weights& w, const std::vector<float>& x, std::int64_t rows) {
   return info(w.tensor.dtype).block == 1 ? matmul_reference(w.tensor, x.data(), rows)
-                                         : matmul_reference(w.tensor, b.last.q8, rows);
+                                         : matmul_reference(w.tensor, b.last.quantized, rows);
 }
 
 std::string name_of(DType type, const Kernels& kernels, std::int64_t rows) {
@@ -128,7 +137,7 @@ std::string name_of(DType type, const Kernels& kernels, std::int64_t rows) {
 }
 
 // Every encoding, depths below and above the stretch that is unpacked at once, every tile height, odd widths.
-TEST(Matmul, EqualsTheOracle) {
+TEST_P(Matmul, EqualsTheOracle) {
   std::mt19937 random(1);
   for (const DType type : kTypes)
     for (const std::int64_t k : {32, 96, 256, 768, 1536}) {
@@ -149,7 +158,7 @@ TEST(Matmul, EqualsTheOracle) {
 }
 
 // The int8 blocks themselves: what quantizing the activations costs against exact ones.
-TEST(Matmul, StaysNearTheProductOfFloats) {
+TEST_P(Matmul, StaysNearTheProductOfFloats) {
   std::mt19937 random(7);
   for (const DType type : kTypes) {
     const Weights w = random_weights(type, 32, 768, random);
@@ -167,7 +176,7 @@ TEST(Matmul, StaysNearTheProductOfFloats) {
 }
 
 // Quants and activations at their largest, lowest and zero: 16-bit sums must not overflow, nothing becomes NaN.
-TEST(Matmul, ExtremesDoNotOverflow) {
+TEST_P(Matmul, ExtremesDoNotOverflow) {
   std::mt19937 random(2);
   for (const DType type : kTypes)
     for (const Fill fill : {Fill::ones, Fill::zeros, Fill::lowest, Fill::random})
@@ -186,7 +195,7 @@ TEST(Matmul, ExtremesDoNotOverflow) {
         }
 }
 
-TEST(Matmul, RowsDoNotDependOnTheBatchOrTheThreads) {
+TEST_P(Matmul, RowsDoNotDependOnTheBatchOrTheThreads) {
   std::mt19937 random(3);
   for (const Kernels* kernels : matmul_kernels())
     for (const DType type : kTypes) {
@@ -206,7 +215,7 @@ TEST(Matmul, RowsDoNotDependOnTheBatchOrTheThreads) {
     }
 }
 
-TEST(Matmul, InstructionSetsAgreeBitForBit) {
+TEST_P(Matmul, InstructionSetsAgreeBitForBit) {
   std::mt19937 random(4);
   for (const DType type : kTypes)
     for (const std::int64_t rows : {1, 3, 29}) {
@@ -221,7 +230,7 @@ TEST(Matmul, InstructionSetsAgreeBitForBit) {
     }
 }
 
-TEST(Matmul, ManyJobsShareOneRegion) {
+TEST_P(Matmul, ManyJobsShareOneRegion) {
   std::mt19937 random(8);
   const std::int64_t rows = 14, k = 256;
   const auto x = random_rows(rows, k, random);
@@ -247,7 +256,7 @@ TEST(Matmul, ManyJobsShareOneRegion) {
   }
 }
 
-TEST(Matmul, BiasAndResidual) {
+TEST_P(Matmul, BiasAndResidual) {
   std::mt19937 random(5);
   const Weights w = random_weights(DType::q8_0, 20, 64, random);
   const auto x = random_rows(2, 64, random);
@@ -274,7 +283,7 @@ TEST(Matmul, BiasAndResidual) {
     }
 }
 
-TEST(Matmul, PacksTakeNoMoreThanTheFile) {
+TEST_P(Matmul, PacksTakeNoMoreThanTheFile) {
   std::mt19937 random(9);
   for (const DType type : kTypes) {
     const Weights w = random_weights(type, 32, 1536, random);
@@ -286,7 +295,7 @@ TEST(Matmul, PacksTakeNoMoreThanTheFile) {
   }
 }
 
-TEST(QuantizeActivations, BlocksAreWhatTheHeaderSays) {
+TEST_P(Matmul, BlocksAreWhatTheHeaderSays) {
   std::mt19937 random(10);
   const std::int64_t rows = 5, k = 160;
   auto x = random_rows(rows, k, random);
@@ -294,27 +303,33 @@ TEST(QuantizeActivations, BlocksAreWhatTheHeaderSays) {
   for (std::size_t i = 32; i < 64; ++i) x[i] *= 1e-42f;                            // subnormal: counts as zeros
   for (std::size_t i = 64; i < 96; ++i) x[i] *= 1e37f;                             // large
   for (std::size_t i = 96; i < 128; ++i) x[i] = static_cast<float>(i % 2) - 0.5f;  // ties of the largest
-  std::vector<std::int8_t> first;
+  std::vector<std::int32_t> first;
   for (const Kernels* kernels : matmul_kernels()) {
     Bench b(*kernels);
     Exec e = b.exec();
     auto a = quantize_activations(x.data(), rows, k, e);
     ASSERT_TRUE(a);
-    std::vector<std::int8_t> q(a->q8.q, a->q8.q + rows * k);
+    const QuantizedRows& got = a->quantized;
+    const bool is_exact = GetParam() == ActivationMode::exact;
+    ASSERT_EQ(is_exact, got.low != nullptr);
+    const float levels = is_exact ? 32512.0f : 127.0f;
+    std::vector<std::int32_t> q(static_cast<std::size_t>(rows * k));
+    for (std::size_t i = 0; i < q.size(); ++i) q[i] = is_exact ? 256 * got.q[i] + got.low[i] : got.q[i];
     if (first.empty()) first = q;
     EXPECT_EQ(q, first) << kernels->name;
     for (std::size_t block = 0; block < q.size() / 32; ++block) {
       float top = 0;
       for (std::size_t i = block * 32; i < block * 32 + 32; ++i) top = std::max(top, std::fabs(x[i]));
-      EXPECT_EQ(a->q8.scale[block], top / 127.0f);
+      EXPECT_EQ(got.scale[block], top / levels);
       std::int32_t sums[2] = {};
       for (std::size_t i = block * 32; i < block * 32 + 32; ++i) {
         sums[i % 32 / 16] += q[i];
-        EXPECT_LE(std::abs(q[i]), 127);
-        EXPECT_LE(std::fabs(double{x[i]} - double{a->q8.scale[block]} * q[i]), 0.5001 * top / 127 + 1e-36);
+        EXPECT_LE(std::abs(q[i]), static_cast<int>(levels));
+        EXPECT_LE(std::fabs(double{x[i]} - double{got.scale[block]} * q[i]),
+                  (0.5 + 1e-7 * levels) * top / levels + 1e-36);
       }
-      EXPECT_EQ(sums[0], a->q8.sum[2 * block]);
-      EXPECT_EQ(sums[1], a->q8.sum[2 * block + 1]);
+      EXPECT_EQ(sums[0], got.sum[2 * block]);
+      EXPECT_EQ(sums[1], got.sum[2 * block + 1]);
     }
   }
 }
@@ -325,7 +340,7 @@ class NoMemory final : public Allocator {
   void release(void*, std::size_t) noexcept override {}
 };
 
-TEST(Matmul, MissingMemoryIsAnError) {
+TEST_P(Matmul, MissingMemoryIsAnError) {
   std::mt19937 random(11);
   const Weights w = random_weights(DType::q4_0, 16, 64, random);
   const auto x = random_rows(3, 64, random);
@@ -345,7 +360,7 @@ TEST(Matmul, MissingMemoryIsAnError) {
   EXPECT_TRUE(matmul(*a, {&job, 1}, e));
 }
 
-TEST(Matmul, WrongShapesAreNamed) {
+TEST_P(Matmul, WrongShapesAreNamed) {
   std::mt19937 random(6);
   const Weights w = random_weights(DType::q4_k, 16, 256, random);
   Bench b(best_kernels());
