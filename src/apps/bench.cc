@@ -73,7 +73,7 @@ void add_bench(CLI::App& app, Command& command) {
     g->add_option("--cpu", o->load.cpu, "kernel table: scalar, avx2, avx512, ... (default: best)")->envname("HEED_CPU");
     if (group.run != bench_machine) {
       g->add_option("--model", o->models, "name or path, repeatable (default: the default model)");
-      g->add_option("--kv-dtype", o->load.kv_dtype, "keys and values: bf16 or f32");
+      g->add_option("--kv-dtype", o->load.kv_dtype, "keys and values: f16, bf16 or f32");
       g->add_option("--activations", o->load.activations, "exact (16 bits) or fast (8 bits)");
       g->add_option("--weights", o->load.weights, "file, or f32: dequantized");
     }

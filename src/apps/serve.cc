@@ -107,6 +107,7 @@ LoadOptions load_options(const Config& config) {
   options.context = static_cast<std::int32_t>(config.context);
   options.kv_bytes = config.kv_bytes;
   options.kv_dtype = config.kv_dtype;
+  options.activations = config.activations;
   options.cpu = config.cpu;
   options.engine.max_running = static_cast<std::int32_t>(config.max_running);
   options.engine.max_queued = static_cast<std::int32_t>(config.max_queued);

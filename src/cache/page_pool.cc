@@ -8,9 +8,9 @@ namespace heed {
 
 Expected<PagePool> PagePool::make(std::vector<KvLayerSpec> layers, DType dtype, std::int32_t pages,
                                   Allocator& allocator) {
-  if (dtype != DType::bf16 && dtype != DType::f32)
-    return fail(Code::unsupported, "page pool: keys and values are bf16 or f32, got " + std::string(info(dtype).name),
-                "dtype");
+  if (!is_kv_dtype(dtype))
+    return fail(Code::unsupported,
+                "page pool: keys and values are f32, f16 or bf16, got " + std::string(info(dtype).name), "dtype");
   if (pages < 1)
     return fail(Code::invalid_argument, "page pool: at least one page is needed, got " + std::to_string(pages),
                 "pages");

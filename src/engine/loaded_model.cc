@@ -37,6 +37,13 @@ std::int64_t free_memory_bytes() {
   return kib > 0 ? static_cast<std::int64_t>(kib) * 1024 : std::int64_t{4} << 30;
 }
 
+Expected<DType> kv_dtype_of(const std::string& name) {
+  if (name == "f16") return DType::f16;
+  if (name == "bf16") return DType::bf16;
+  if (name == "f32") return DType::f32;
+  return fail(Code::invalid_argument, "load: kv_dtype must be f16, bf16 or f32, got " + name, "kv_dtype");
+}
+
 // All that a transformer needs to run, in order of construction.
 class Transformer final : public LanguageModel {
  public:
@@ -107,11 +114,7 @@ Expected<std::unique_ptr<Transformer>> Transformer::load(const std::string& path
 Expected<void> Transformer::make_cache(const LoadOptions& options) {
   constexpr std::int32_t kDefaultContext = 32768;
   context_ = options.context > 0 ? std::min(options.context, spec_.context) : std::min(spec_.context, kDefaultContext);
-  DType dtype = DType::bf16;
-  if (options.kv_dtype == "f32")
-    dtype = DType::f32;
-  else if (options.kv_dtype != "bf16")
-    return fail(Code::invalid_argument, "load: kv_dtype must be bf16 or f32, got " + options.kv_dtype, "kv_dtype");
+  HEED_ASSIGN(const DType dtype, kv_dtype_of(options.kv_dtype));
   std::int64_t page_bytes = 0;
   for (const KvLayerSpec& l : kv_layers(spec_))
     page_bytes += row_bytes(dtype, std::int64_t{kPageTokens} * l.kv_heads * (l.k_dim + l.v_dim));

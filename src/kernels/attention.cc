@@ -96,7 +96,7 @@ std::int64_t run_span(const Call& call, const RowBlock& b, const Sight& sight, s
   PageTask task = block_task(b, scratch);
   task.o = out.o;
   task.state = out.state;
-  const auto step = b.job->kv.dtype == DType::bf16 ? call.table.page_bf16 : call.table.page_f32;
+  const auto step = call.table.page[kv_form(b.job->kv.dtype)];
   const std::int32_t end = std::min(b.job->kv.length, (span + 1) * kSpanTokens);
   std::int64_t visited = 0;
   for (std::int32_t key = span * kSpanTokens; key < end; key += kPageTokens) {

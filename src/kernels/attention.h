@@ -49,17 +49,21 @@ struct AttentionSpec {  // immutable, one per layer
 
 /// Keys and values of ONE sequence and layer in packed pages of 64 tokens. Page p of the sequence lives at
 /// base + pages[p] * page_stride. Inside it, per KV head h:
-///   K at k_offset + h * kPageTokens*k_dim*size: bf16 [k_dim/2][64][2], f32 [k_dim][64]
-///   V at v_offset + h * kPageTokens*v_dim*size: bf16 [32][v_dim][2] (token pairs), f32 [64][v_dim]
+///   K at k_offset + h * kPageTokens*k_dim*size: bf16 [k_dim/2][64][2]; f32, f16 [k_dim][64]
+///   V at v_offset + h * kPageTokens*v_dim*size: bf16 [32][v_dim][2] (token pairs); f32, f16 [64][v_dim]
 /// Dims are multiples of 16. Unwritten tokens of the last page hold zeros or old finite numbers.
 struct KvView {
   std::byte* base = nullptr;
   std::int64_t page_stride = 0, k_offset = 0, v_offset = 0;  // bytes
   std::span<const std::int32_t> pages;
-  DType dtype = DType::bf16;  // bf16 or f32
+  DType dtype = DType::bf16;  // see is_kv_dtype
   std::int32_t length = 0;    // visible tokens: keys at positions 0 .. length-1
   std::int32_t kv_heads = 1, k_dim = 0, v_dim = 0;
 };
+
+constexpr bool is_kv_dtype(DType type) noexcept {
+  return type == DType::f32 || type == DType::f16 || type == DType::bf16;
+}
 
 /// Optional: read the probabilities of a few heads.
 struct Tap {
@@ -84,7 +88,7 @@ struct AttentionJob {        // one sequence of a ragged batch
 Expected<void> attention(const AttentionSpec& spec, std::span<const AttentionJob> jobs, Exec& exec);
 
 /// Writes k [n, kv_heads, k_dim] and v [n, kv_heads, v_dim] (row strides in floats) at positions first .. first+n-1 of
-/// the view's pages. Rounds to the view's dtype (nearest even).
+/// the view's pages. Rounds to the view's dtype (nearest even); f16 stops at its largest number.
 void append_kv(const KvView& kv, std::int32_t first, std::int32_t n, const float* k, std::int64_t k_stride,
                const float* v, std::int64_t v_stride, Exec& exec);
 

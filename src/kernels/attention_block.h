@@ -44,6 +44,12 @@ struct BlockScratch {      // of one worker
   std::uint64_t* visible;  // [kBlockRows]
 };
 
+/// Index of a KV type in the tables.
+constexpr std::size_t kv_form(DType type) noexcept {
+  const KvForm form = type == DType::f32 ? KvForm::f32 : type == DType::f16 ? KvForm::f16 : KvForm::bf16;
+  return static_cast<std::size_t>(form);
+}
+
 /// q * scale * log2(e), in the form that the table's steps read.
 void load_queries(const RowBlock& block, const AttentionTable& table, float* q);
 

@@ -43,9 +43,9 @@ Expected<void> check_cache(const AttentionJob& job) {
     return wrong(
         "head sizes must be multiples of 16, got " + std::to_string(kv.k_dim) + " and " + std::to_string(kv.v_dim),
         "k_dim");
-  if (kv.dtype != DType::bf16 && kv.dtype != DType::f32)
+  if (!is_kv_dtype(kv.dtype))
     return fail(Code::unsupported,
-                "attention: keys and values are bf16 or f32, got " + std::string(info(kv.dtype).name), "dtype");
+                "attention: keys and values are f32, f16 or bf16, got " + std::string(info(kv.dtype).name), "dtype");
   if (kv.length < 0 || static_cast<std::int64_t>(kv.pages.size()) * kPageTokens < kv.length)
     return wrong(std::to_string(kv.length) + " keys need more than " + std::to_string(kv.pages.size()) + " pages",
                  "pages");
@@ -94,7 +94,7 @@ void tap_block(const RowBlock& b, const AttentionTable& table, const TapWorker& 
     w.lse[r] = b.job->lse[std::int64_t{b.token(r)} * b.spec->heads + b.first_head] * kLog2E;
   const Sight sight = sight_of(b);
   PageTask task = block_task(b, w.scratch);
-  const auto step = b.job->kv.dtype == DType::bf16 ? table.probabilities_bf16 : table.probabilities_f32;
+  const auto step = table.probabilities[kv_form(b.job->kv.dtype)];
   for (std::int32_t key = 0; key < length; key += kPageTokens) {
     const std::int64_t count = std::min<std::int64_t>(kPageTokens, length - key);
     const bool sees = aim_at_page(b, sight, key, w.scratch, task);

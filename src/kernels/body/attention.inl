@@ -7,12 +7,11 @@
 
 constexpr std::int32_t kKeys = 64;
 
-constexpr std::int64_t kColumnBytes = 4;  // of a line: one bf16 pair, or one float
-
 // How one line of b meets the rows' numbers: acc[r][w] += a[r] x line[w].
 struct FloatLines {
-  static constexpr std::int32_t kValues = 1;  // of the contraction, per line
-  static constexpr std::int32_t kFloats = 1;  // of a row of `a`, per line
+  static constexpr std::int64_t kColumnBytes = 4;  // of a line
+  static constexpr std::int32_t kValues = 1;       // of the contraction, per line
+  static constexpr std::int32_t kFloats = 1;       // of a row of `a`, per line
   template <int kRows, int kWide>
   static void step(const float* a, std::int64_t a_stride, const std::uint8_t* b, Floats (*acc)[kWide]) {
     Floats line[kWide];
@@ -26,7 +25,25 @@ struct FloatLines {
   static void pack(float*, std::int64_t) {}
 };
 
+struct HalfLines {  // f16 widened to floats
+  static constexpr std::int64_t kColumnBytes = 2;
+  static constexpr std::int32_t kValues = 1;
+  static constexpr std::int32_t kFloats = 1;
+  template <int kRows, int kWide>
+  static void step(const float* a, std::int64_t a_stride, const std::uint8_t* b, Floats (*acc)[kWide]) {
+    Floats line[kWide];
+    for (int w = 0; w < kWide; ++w) line[w] = load_halfs(b + 32 * w);
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      const Floats x = broadcast(a[r * a_stride]);
+      for (int w = 0; w < kWide; ++w) acc[r][w] = fma(x, line[w], acc[r][w]);
+    }
+  }
+  static void pack(float*, std::int64_t) {}
+};
+
 struct PairLines {  // bf16 pairs widened to floats
+  static constexpr std::int64_t kColumnBytes = 4;
   static constexpr std::int32_t kValues = 2;
   static constexpr std::int32_t kFloats = 2;
   template <int kRows, int kWide>
@@ -51,7 +68,7 @@ struct PairLines {  // bf16 pairs widened to floats
 // in strips, which the processor's own prefetching does not follow.
 struct Ahead {
   const std::uint8_t* at;
-  std::int64_t stride;  // 64, or 0: nothing more to fetch
+  std::int64_t stride;  // what a step reads of one line, or 0: nothing more to fetch
 
   template <int kLines>
   void fetch() {
@@ -73,13 +90,13 @@ inline void accumulate(const float* a, std::int64_t a_stride, std::int32_t lines
 template <class Lines, int kRows>
 void scores_of(const PageTask& t, std::int32_t row, float (*s)[kKeys]) {
   constexpr int kWide = tile_width(kRows);
-  Ahead ahead{t.v, row == 0 ? 64 : 0};
+  Ahead ahead{t.v, row == 0 ? 16 * Lines::kColumnBytes : 0};
   for (std::int32_t column = 0; column < kKeys; column += 16 * kWide) {
     Floats acc[kRows][kWide];
     for (int r = 0; r < kRows; ++r)
       for (int w = 0; w < kWide; ++w) acc[r][w] = zero_floats();
-    accumulate<Lines, kRows, kWide>(t.q + row * t.k_dim, t.k_dim, t.k_dim / Lines::kValues, t.k + column * kColumnBytes,
-                                    kKeys * kColumnBytes, acc, ahead);
+    accumulate<Lines, kRows, kWide>(t.q + row * t.k_dim, t.k_dim, t.k_dim / Lines::kValues,
+                                    t.k + column * Lines::kColumnBytes, kKeys * Lines::kColumnBytes, acc, ahead);
     for (int r = 0; r < kRows; ++r)
       for (int w = 0; w < kWide; ++w) store_floats(s[r] + column + 16 * w, acc[r][w]);
   }
@@ -92,8 +109,8 @@ inline void add_columns(const PageTask& t, std::int32_t row, std::int32_t column
   Floats acc[kRows][kWide];
   for (int r = 0; r < kRows; ++r)
     for (int w = 0; w < kWide; ++w) acc[r][w] = load_floats(o + r * t.v_dim + 16 * w);
-  accumulate<Lines, kRows, kWide>(p[0], kKeys, kKeys / Lines::kValues, t.v + column * kColumnBytes,
-                                  t.v_dim * kColumnBytes, acc, ahead);
+  accumulate<Lines, kRows, kWide>(p[0], kKeys, kKeys / Lines::kValues, t.v + column * Lines::kColumnBytes,
+                                  t.v_dim * Lines::kColumnBytes, acc, ahead);
   for (int r = 0; r < kRows; ++r)
     for (int w = 0; w < kWide; ++w) store_floats(o + r * t.v_dim + 16 * w, acc[r][w]);
 }
@@ -101,7 +118,7 @@ inline void add_columns(const PageTask& t, std::int32_t row, std::int32_t column
 template <class Lines, int kRows>
 void add_values(const PageTask& t, std::int32_t row, const float (*p)[kKeys]) {
   constexpr int kWide = tile_width(kRows);
-  Ahead ahead{t.next_k, row == 0 ? 64 : 0};
+  Ahead ahead{t.next_k, row == 0 ? 16 * Lines::kColumnBytes : 0};
   std::int32_t column = 0;
   for (; column + 16 * kWide <= t.v_dim; column += 16 * kWide)
     add_columns<Lines, kRows, kWide>(t, row, column, p, ahead);

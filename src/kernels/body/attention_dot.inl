@@ -1,6 +1,7 @@
 // attention_dot.inl -- lines of bf16 pairs met by a dot-product instruction. Included after attention.inl.
 
 struct DotLines {
+  static constexpr std::int64_t kColumnBytes = 4;
   static constexpr std::int32_t kValues = 2;
   static constexpr std::int32_t kFloats = 1;  // one packed pair
   template <int kRows, int kWide>

@@ -25,12 +25,14 @@ struct PageTask {
   float softcap = 0.0f;                    // > 0: applied after the bias; units of log 2
 };
 
+/// The forms that keys and values come in, as the tables below are indexed.
+enum class KvForm : std::uint8_t { f32, f16, bf16 };
+inline constexpr std::size_t kKvForms = 3;
+
 struct AttentionTable {
-  void (*page_f32)(const PageTask&);
-  void (*page_bf16)(const PageTask&);
+  void (*page[kKvForms])(const PageTask&);
   /// The tap: p [rows, 64] = 2^(s - lse), 0 for hidden keys; lse [rows] in units of log 2.
-  void (*probabilities_f32)(const PageTask&, const float* lse, float* p);
-  void (*probabilities_bf16)(const PageTask&, const float* lse, float* p);
+  void (*probabilities[kKvForms])(const PageTask&, const float* lse, float* p);
   /// Turns q [rows, dim] in place into what the bf16 steps read, rows still dim floats apart; null: floats as they are.
   void (*pack_queries)(float* q, std::int64_t rows, std::int64_t dim);
   void (*finish)(const float* x, float factor, std::int64_t n, float* out);   // out = x * factor; zeros become +0

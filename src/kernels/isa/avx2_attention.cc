@@ -13,9 +13,11 @@ constexpr int tile_width(int rows) { return rows == 1 ? 4 : rows == 2 ? 2 : 1; }
 
 #include "kernels/body/attention.inl"
 
-constexpr AttentionTable kTable = {
-    page<FloatLines>, page<PairLines>, probabilities<FloatLines>, probabilities<PairLines>, nullptr,
-    finish_floats,    blend_floats};
+constexpr AttentionTable kTable = {{page<FloatLines>, page<HalfLines>, page<PairLines>},
+                                   {probabilities<FloatLines>, probabilities<HalfLines>, probabilities<PairLines>},
+                                   nullptr,
+                                   finish_floats,
+                                   blend_floats};
 
 }  // namespace
 

@@ -13,9 +13,11 @@ constexpr int tile_width(int) { return 4; }
 #include "kernels/body/attention.inl"
 #include "kernels/body/attention_dot.inl"
 
-constexpr AttentionTable kTable = {
-    page<FloatLines>, page<DotLines>, probabilities<FloatLines>, probabilities<DotLines>, pack_queries,
-    finish_floats,    blend_floats};
+constexpr AttentionTable kTable = {{page<FloatLines>, page<HalfLines>, page<DotLines>},
+                                   {probabilities<FloatLines>, probabilities<HalfLines>, probabilities<DotLines>},
+                                   pack_queries,
+                                   finish_floats,
+                                   blend_floats};
 
 }  // namespace
 

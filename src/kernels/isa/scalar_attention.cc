@@ -12,9 +12,11 @@ constexpr int tile_width(int) { return 1; }
 
 #include "kernels/body/attention.inl"
 
-constexpr AttentionTable kTable = {
-    page<FloatLines>, page<PairLines>, probabilities<FloatLines>, probabilities<PairLines>, nullptr,
-    finish_floats,    blend_floats};
+constexpr AttentionTable kTable = {{page<FloatLines>, page<HalfLines>, page<PairLines>},
+                                   {probabilities<FloatLines>, probabilities<HalfLines>, probabilities<PairLines>},
+                                   nullptr,
+                                   finish_floats,
+                                   blend_floats};
 
 }  // namespace
 

@@ -44,7 +44,7 @@ TEST(AttentionBits, PrefillEqualsDecodingOnAnyNumberOfThreads) {
   const Shape shapes[] = {{30, 1010, 1040, 16, 32}, {33, 2040, 2073, 64, 48}, {40, 0, 40, 80, 80}};
   for (const Kernels* kernels : attention_and_layer_kernels())
     for (const Shape& shape : shapes)
-      for (const DType dtype : {DType::f32, DType::bf16})
+      for (const DType dtype : {DType::f32, DType::f16, DType::bf16})
         for (const MaskRow& mask : kMasks)
           for (const ScoreRow& score : kScores) {
             if (is_slow(*kernels) && (shape.length > 1500 || score.softcap == 0)) continue;
@@ -118,7 +118,7 @@ TEST(AttentionBits, StridesAreHonoured) {
 }
 
 TEST(AppendKv, WritesTheDocumentedLayoutAndNothingElse) {
-  for (const DType dtype : {DType::f32, DType::bf16}) {
+  for (const DType dtype : {DType::f32, DType::f16, DType::bf16}) {
     Rig rig(best_kernels(), 3);
     Exec exec = rig.exec();
     const auto s = make_sequence({1, 149, 150, 32, 48}, {4, 2}, dtype, PageOrder::shuffled, 21, exec);
@@ -136,6 +136,12 @@ TEST(AppendKv, WritesTheDocumentedLayoutAndNothingElse) {
           if (dtype == DType::f32) {
             if (d < 32) std::memcpy(&k, page + 4 * (h * 64 * 32 + d * 64 + r), 4);
             std::memcpy(&v, page + s->view.v_offset + 4 * (h * 64 * 48 + r * 48 + d), 4);
+          } else if (dtype == DType::f16) {
+            std::uint16_t bits = 0;
+            if (d < 32) std::memcpy(&bits, page + 2 * (h * 64 * 32 + d * 64 + r), 2);
+            k = half_to_float(bits);
+            std::memcpy(&bits, page + s->view.v_offset + 2 * (h * 64 * 48 + r * 48 + d), 2);
+            v = half_to_float(bits);
           } else {
             std::uint16_t bits = 0;
             if (d < 32) std::memcpy(&bits, page + 2 * (h * 64 * 32 + (d / 2 * 64 + r) * 2 + d % 2), 2);

@@ -98,6 +98,9 @@ inline std::unique_ptr<Sequence> make_sequence(Shape s, Grouping h, DType dtype,
   append_kv(made->view, 0, first_part, made->k.data(), ks, made->v.data(), vs, exec);
   append_kv(made->view, first_part, s.length - first_part, made->k.data() + first_part * ks, ks,
             made->v.data() + first_part * vs, vs, exec);
+  if (dtype == DType::f16)
+    for (auto* plain : {&made->k, &made->v})
+      for (float& f : *plain) f = static_cast<float>(static_cast<_Float16>(f));
   if (dtype == DType::bf16)
     for (auto* plain : {&made->k, &made->v})
       for (float& f : *plain) f = round_to_bf16(f);
@@ -265,7 +268,7 @@ struct GridOptions {
   double max_multiplications = 1e9;                // larger cases are left out (slow subjects)
   int shapes_per_row = 3;
   bool stop_at_first_failure = false;
-  DType dtypes[2] = {DType::f32, DType::bf16};
+  DType dtypes[3] = {DType::f32, DType::f16, DType::bf16};
 };
 
 inline void run_case(const MaskRow& m, const ScoreRow& s, const Sequence& sequence, const Subject& subject,
@@ -285,7 +288,7 @@ inline void run_case(const MaskRow& m, const ScoreRow& s, const Sequence& sequen
         ", dims " + std::to_string(h.k_dim) + "/" + std::to_string(h.v_dim) + ": NMSE " + std::to_string(e);
 }
 
-/// Every mask row x every score row x both dtypes; shapes, head groupings and page orders take turns, so that each of
+/// Every mask row x every score row x every dtype; shapes, head groupings and page orders take turns, so that each of
 /// them meets every row.
 inline Verdict run_grid(const Subject& subject, Exec& exec, const GridOptions& options = {}) {
   Verdict verdict;

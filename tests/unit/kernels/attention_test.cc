@@ -142,7 +142,7 @@ TEST(Attention, WrongArgumentsAreNamedAndLeaveTheArenaAlone) {
       {"kv_heads", [](auto& spec, auto&) { spec.kv_heads = 4; }, Code::invalid_argument},
       {"multiples of 16", [](auto&, auto& job) { job.kv.k_dim = 24; }, Code::invalid_argument},
       {"multiples of 16", [](auto&, auto& job) { job.kv.v_dim = 0; }, Code::invalid_argument},
-      {"bf16 or f32", [](auto&, auto& job) { job.kv.dtype = DType::q8_0; }, Code::unsupported},
+      {"f32, f16 or bf16", [](auto&, auto& job) { job.kv.dtype = DType::q8_0; }, Code::unsupported},
       {"pages", [](auto&, auto& job) { job.kv.length = 129; }, Code::invalid_argument},
       {"position", [](auto&, auto& job) { job.first_pos = -1; }, Code::invalid_argument},
       {"block", [&](auto& spec, auto&) { spec.mask.blocks = &short_list; }, Code::invalid_argument},

@@ -77,6 +77,11 @@ class PlantedAttention {
       std::memcpy(&f, base + 4 * (index + (is_key ? d * kPageTokens + t : t * dim + d)), 4);
       return f;
     }
+    if (kv.dtype == DType::f16) {
+      _Float16 half;
+      std::memcpy(&half, base + 2 * (index + (is_key ? d * kPageTokens + t : t * dim + d)), 2);
+      return static_cast<double>(half);
+    }
     const std::int64_t in_page = is_key ? (d / 2 * kPageTokens + t) * 2 + d % 2 : (t / 2 * dim + d) * 2 + t % 2;
     std::uint32_t bits = 0;
     std::memcpy(reinterpret_cast<char*>(&bits) + 2, base + 2 * (index + in_page), 2);

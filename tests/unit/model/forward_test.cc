@@ -29,7 +29,7 @@ class Forward : public testing::TestWithParam<std::string> {
 TEST_P(Forward, PrefillEqualsDecodeBitForBit) {
   const auto tokens = some_tokens(150, 1);  // three pages
   for (const Kernels* kernels : runnable_kernels())
-    for (const DType kv : {DType::f32, DType::bf16}) {
+    for (const DType kv : {DType::f32, DType::f16, DType::bf16}) {
       TestModel m(2, *kernels, kv);
       ASSERT_TRUE(m.load(GetParam()));
       const auto whole = prefill(m, tokens, tokens.size());
@@ -42,7 +42,7 @@ TEST_P(Forward, ThreadsChangeNothing) {
   const auto tokens = some_tokens(90, 2);
   std::vector<float> first;
   for (const int threads : {1, 2, 3}) {
-    TestModel m(threads, best_kernels(), DType::bf16);
+    TestModel m(threads, best_kernels(), DType::f16);
     ASSERT_TRUE(m.load(GetParam()));
     const auto logits = prefill(m, tokens, 64);
     if (first.empty()) first = logits;
@@ -51,7 +51,7 @@ TEST_P(Forward, ThreadsChangeNothing) {
 }
 
 TEST_P(Forward, BatchChangesNothing) {
-  TestModel m(2, best_kernels(), DType::bf16);
+  TestModel m(2, best_kernels(), DType::f16);
   ASSERT_TRUE(m.load(GetParam()));
   const auto a = some_tokens(70, 3), b = some_tokens(5, 4), c = some_tokens(1, 5);
   const auto alone_a = prefill(m, a, a.size()), alone_b = prefill(m, b, b.size()), alone_c = prefill(m, c, 1);
