@@ -76,6 +76,7 @@ def suites():
     yield "command line", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "tests/e2e/test_cli.py"], count_pytest
     yield "openai client", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "tests/e2e/test_openai.py"], count_pytest
     yield "README commands", "docs", [".venv/bin/python", "-m", "pytest", "-q", "tests/e2e/test_readme.py"], count_pytest
+    yield "clang-tidy", "lint", ["tools/lint.sh", "tidy"], count_exit
 
 
 def run(name, command, count):

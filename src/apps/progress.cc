@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdio>
 
 namespace heed {
@@ -16,7 +17,7 @@ constexpr auto kRedraw = std::chrono::milliseconds(100);
 
 std::string human_seconds(double seconds) {
   if (seconds > 359'999) return "--:--";
-  const int whole = static_cast<int>(seconds + 0.5);
+  const int whole = static_cast<int>(std::lround(seconds));
   std::array<char, 32> text{};
   if (whole >= 3600) {
     std::snprintf(text.data(), text.size(), "%d:%02d:%02d", whole / 3600, whole / 60 % 60, whole % 60);

@@ -138,9 +138,9 @@ MappedFile::~MappedFile() {
 
 void MappedFile::drop_pages(std::span<const std::byte> part) const noexcept {
   constexpr std::uintptr_t kPage = 4096;
-  const auto begin = (reinterpret_cast<std::uintptr_t>(part.data()) + kPage - 1) & ~(kPage - 1);
-  const auto end = (reinterpret_cast<std::uintptr_t>(part.data()) + part.size()) & ~(kPage - 1);
-  if (end > begin) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  const std::uintptr_t first = reinterpret_cast<std::uintptr_t>(part.data()), last = first + part.size();
+  const std::uintptr_t begin = (first + kPage - 1) & ~(kPage - 1), end = last & ~(kPage - 1);
+  if (end > begin) ::madvise(const_cast<std::byte*>(part.data()) + (begin - first), end - begin, MADV_DONTNEED);
 }
 
 FileLayer& system_files() noexcept {

@@ -11,9 +11,9 @@ namespace heed {
 /// e^x for x <= 0, relative error below 1e-14; 0 below -700. Only IEEE additions and multiplications in a fixed order
 /// (the build forbids contraction), so unlike std::exp it does not depend on the C library or the processor.
 inline double exp_of_negative(double x) noexcept {
-  constexpr double shift = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds to an integer
-  const double shifted = x * 1.4426950408889634 + shift;
-  const double k = shifted - shift;
+  constexpr double kShift = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds to an integer
+  const double shifted = x * 1.4426950408889634 + kShift;
+  const double k = shifted - kShift;
   const double r = (x - k * 0.693147180369123816490) - k * 1.90821492927058770002e-10;  // |r| <= ln(2) / 2
   double p = 1.0 / 479001600.0;  // Taylor to r^12: the first term left out is below 2e-16
   p = p * r + 1.0 / 39916800.0;
@@ -33,8 +33,8 @@ inline double exp_of_negative(double x) noexcept {
 }
 
 inline bool is_usable(float logit) noexcept {
-  constexpr float most = std::numeric_limits<float>::max();
-  return logit >= -most && logit <= most;  // false for NaN and infinities
+  constexpr float kMost = std::numeric_limits<float>::max();
+  return logit >= -kMost && logit <= kMost;  // false for NaN and infinities
 }
 
 struct Peak {

@@ -147,7 +147,7 @@ void write_quants(const PackFormat& f, const std::uint8_t (*quads)[64], std::uin
       out[v * 64 + b] = static_cast<std::uint8_t>((quads[v][b] & 0x0f) | (quads[v + 4][b] & 0x0f) << 4);
   std::uint8_t* planes = out + 256;
   const int planes_bits = f.bits - 4, quads_each = planes_bits > 0 ? 8 / planes_bits : 8;
-  std::memset(planes, 0, static_cast<std::size_t>(planes_bits * 64));
+  std::memset(planes, 0, 64 * static_cast<std::size_t>(planes_bits));
   for (int j = 0; j < 8 && planes_bits > 0; ++j) {
     std::uint8_t* plane = planes + j / quads_each * 64;
     const int shift = j % quads_each * planes_bits;

@@ -2,6 +2,7 @@
 #include "serve/answer.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "serve/json_out.h"
 
@@ -33,9 +34,7 @@ void append_usage(JsonOut& out, const Answer& answer) {
   out.key("prompt_tokens_details").open_object().member("cached_tokens", cached).close_object();
   out.close_object();
   const double rate = longest.decode_ms > 0 ? static_cast<double>(completion) * 1000.0 / longest.decode_ms : 0.0;
-  const auto rounded = [](double value) {
-    return static_cast<double>(static_cast<std::int64_t>(value * 100 + 0.5)) / 100;
-  };
+  const auto rounded = [](double value) { return std::round(value * 100) / 100; };
   out.key("heed").open_object().member("tokens_per_second", rounded(rate));
   out.member("prefill_ms", rounded(longest.prefill_ms)).member("decode_ms", rounded(longest.decode_ms));
   out.member("queue_ms", rounded(longest.queue_ms));

@@ -17,7 +17,7 @@ struct HttpCore {
   HttpCore(HttpOptions the_options, HttpHandler& the_handler)
       : options(std::move(the_options)),
         handler(&the_handler),
-        io(the_options.io_threads),
+        io(options.io_threads),
         workers(static_cast<std::size_t>(options.worker_threads)) {}
 
   HttpOptions options;

@@ -151,9 +151,10 @@ std::string real_repr(double value) {
     return out + "0." + std::string(static_cast<std::size_t>(-spelled.exponent - 1), '0') + spelled.digits;
   }
   if (digits <= spelled.exponent + 1) {
-    return out + spelled.digits + std::string(static_cast<std::size_t>(spelled.exponent + 1 - digits), '0') + ".0";
+    return out + spelled.digits +
+           std::string(static_cast<std::size_t>(std::int64_t{spelled.exponent} + 1 - digits), '0') + ".0";
   }
-  const auto whole = static_cast<std::size_t>(spelled.exponent + 1);
+  const auto whole = static_cast<std::size_t>(spelled.exponent) + 1;
   return out + spelled.digits.substr(0, whole) + "." + spelled.digits.substr(whole);
 }
 
