@@ -85,7 +85,7 @@ def compare_quality(args):
             ours = run([HEED, "bench", "quality", "--json", "--model", path, "--threads", str(args.threads), "--text", args.text,
                         "--chunks", str(args.chunks), "--save-tokens", tokens, "--perplexity-only"])
             theirs = run([PEER_PYTHON, str(ROOT / "bench/peers/llama_cpp_bench.py"), path, "--threads", str(args.threads), "--perplexity", tokens])[0]
-        line(f"perplexity, {name.split("/")[-1].removesuffix(".gguf")}", [ours[0]["value"]], [theirs["perplexity"]], theirs["version"], True, args)
+        line(f"perplexity, {pathlib.Path(name).name.removesuffix('.gguf')}", [ours[0]["value"]], [theirs["perplexity"]], theirs["version"], True, args)
 
 
 def main():

@@ -63,6 +63,7 @@ def page_suites():
 def suites():
     yield "include table", "lint unit", ["python3", "tools/check_deps.py"], count_exit
     yield "sizes", "lint unit", ["python3", "tools/check_size.py"], count_exit
+    yield "Python files compile", "lint unit", ["python3", "-m", "compileall", "-q", "tools", "bench", "tests"], count_exit
     yield "the house tools catch what they should", "lint unit", ["python3", "tools/check_tools_test.py"], count_lines
     yield "clang-format", "lint", ["tools/lint.sh", "format"], count_exit
     yield "build", "unit docs e2e", ["tools/build.sh", "dev"], count_exit

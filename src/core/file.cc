@@ -89,6 +89,12 @@ class SystemFiles final : public FileLayer {
 
   Expected<void> rename(const std::string& from, const std::string& to) override {
     if (::rename(from.c_str(), to.c_str()) != 0) return system_error("rename", from);
+    const std::string folder = std::filesystem::path(to).parent_path().string();
+    const int fd = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return {};  // a folder that may be written and not read: nothing to be made durable
+    const bool is_durable = ::fsync(fd) == 0 || errno == EINVAL;  // some file systems have no such thing
+    ::close(fd);
+    if (!is_durable) return system_error("sync", folder);
     return {};
   }
 

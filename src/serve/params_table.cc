@@ -57,8 +57,11 @@ Applied set_frequency(GenerationParams& p, const Json& v) {
 Applied set_seed(GenerationParams& p, const Json& v) {
   if (v.is_number_float()) {
     const auto number = v.get<double>();
-    p.sampling.seed =
-        number < 0 ? static_cast<std::uint64_t>(static_cast<std::int64_t>(number)) : static_cast<std::uint64_t>(number);
+    if (number < 0) {
+      p.sampling.seed = static_cast<std::uint64_t>(static_cast<std::int64_t>(number));
+    } else {  // 2^64 itself passes the row's limit
+      p.sampling.seed = number < 0x1p64 ? static_cast<std::uint64_t>(number) : ~std::uint64_t{0};
+    }
     return std::nullopt;
   }
   p.sampling.seed = v.is_number_unsigned() ? v.get<std::uint64_t>() : static_cast<std::uint64_t>(v.get<std::int64_t>());
