@@ -42,7 +42,7 @@ def model_path(name):
 
 def heed_llm(path, args):
     lines = run([HEED, "bench", "llm", "--json", "--runs", "1", "--model", path, "--threads", str(args.threads), "--prefill", str(args.prefill),
-                 "--decode", str(args.decode), "--depth", str(args.depth)])
+                 "--decode", str(args.decode), "--depth", str(args.depth), "--activations", args.activations])
     keys = {"prefill": "prefill", "decode": "decode", "load": "load", "peak": "peak_mib"}
     return {keys[line["case"].split()[0]]: line["value"] for line in lines}
 
@@ -83,7 +83,8 @@ def compare_quality(args):
         with tempfile.TemporaryDirectory() as folder:
             tokens = os.path.join(folder, "tokens.json")
             ours = run([HEED, "bench", "quality", "--json", "--model", path, "--threads", str(args.threads), "--text", args.text,
-                        "--chunks", str(args.chunks), "--save-tokens", tokens, "--perplexity-only"])
+                        "--chunks", str(args.chunks), "--save-tokens", tokens, "--perplexity-only",
+                        "--activations", args.activations])
             theirs = run([PEER_PYTHON, str(ROOT / "bench/peers/llama_cpp_bench.py"), path, "--threads", str(args.threads), "--perplexity", tokens])[0]
         line(f"perplexity, {pathlib.Path(name).name.removesuffix('.gguf')}", [ours[0]["value"]], [theirs["perplexity"]], theirs["version"], True, args)
 
@@ -99,6 +100,7 @@ def main():
     parser.add_argument("--decode", type=int, default=128)
     parser.add_argument("--depth", type=int, default=0)
     parser.add_argument("--peer-kv", default="f16", choices=["f16", "q8_0"])
+    parser.add_argument("--activations", default="exact", choices=["exact", "fast"], help="heed's; llama.cpp's are 8 bits, like fast")
     parser.add_argument("--text", default=str(ROOT / "../shared/data/text/wiki.test.raw"))
     parser.add_argument("--chunks", type=int, default=20)
     args = parser.parse_args()
