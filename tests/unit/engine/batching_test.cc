@@ -111,15 +111,24 @@ TEST(Batching, PreemptedAnswersComeOutWhole) {
   EXPECT_GT(model.tokens(), 2 * (40 + 149));  // something was computed twice, so somebody was preempted
 }
 
+/// Returns with the model held right after the nth delta: by the engine's own thread, so the answer cannot run ahead.
+std::shared_ptr<RecordingSink> submit_and_hold_at_delta(int n, FakeModel& model, Engine& engine,
+                                                        const GenerationRequest& request, RequestId* id = nullptr) {
+  auto sink = std::make_shared<RecordingSink>();
+  sink->each = [&model, n, deltas = 0]() mutable {
+    if (++deltas == n) model.hold();
+  };
+  submit(engine, request, sink, id);
+  EXPECT_TRUE(model.wait_until_held(10'000));
+  return sink;
+}
+
 TEST(Batching, APrefillDoesNotStopRunningAnswers) {
   FakeModel model({.mode = FakeMode::echo});
   Engine engine(model, {.prefill_chunk = 8, .kept_states = 0});
   GenerationRequest r = ask(chat("short"), 400);
   r.ignore_end = true;
-  auto running = submit(engine, r);
-  running->wait_for_deltas(1);
-  model.hold();
-  ASSERT_TRUE(model.wait_until_held(10'000));
+  auto running = submit_and_hold_at_delta(1, model, engine, r);
   auto heavy = submit(engine, ask(std::string(800, 'x'), 1));
   const std::int64_t before = model.steps();
   model.resume();
@@ -260,10 +269,7 @@ TEST(Batching, CancelTakesEffectAtTheNextStep) {
   GenerationRequest r = ask("to be cancelled", -1);
   r.ignore_end = true;
   RequestId id = 0;
-  auto sink = submit(engine, r, &id);
-  sink->wait_for_deltas(3);
-  model.hold();
-  ASSERT_TRUE(model.wait_until_held(10'000));
+  auto sink = submit_and_hold_at_delta(3, model, engine, r, &id);
   engine.cancel(id);
   const std::int64_t steps = model.steps();
   model.resume();

@@ -99,12 +99,17 @@ inline GenerationRequest ask(const std::string& text, std::int32_t max_tokens = 
   return r;
 }
 
-inline std::shared_ptr<RecordingSink> submit(Engine& engine, GenerationRequest request, RequestId* id = nullptr) {
-  auto sink = std::make_shared<RecordingSink>();
+inline bool submit(Engine& engine, GenerationRequest request, const std::shared_ptr<RecordingSink>& sink,
+                   RequestId* id = nullptr) {
   auto accepted = engine.submit(std::move(request), sink);
   EXPECT_TRUE(accepted) << accepted.error().text;
   if (accepted && id) *id = *accepted;
-  return accepted ? sink : nullptr;
+  return static_cast<bool>(accepted);
+}
+
+inline std::shared_ptr<RecordingSink> submit(Engine& engine, GenerationRequest request, RequestId* id = nullptr) {
+  auto sink = std::make_shared<RecordingSink>();
+  return submit(engine, std::move(request), sink, id) ? sink : nullptr;
 }
 
 inline Answer run(Engine& engine, GenerationRequest request) { return submit(engine, std::move(request))->wait(); }
