@@ -8,14 +8,19 @@
 constexpr std::int32_t kKeys = 64;
 
 // How one line of b meets the rows' numbers: acc[r][w] += a[r] x line[w].
-struct FloatLines {
-  static constexpr std::int64_t kColumnBytes = 4;  // of a line
-  static constexpr std::int32_t kValues = 1;       // of the contraction, per line
-  static constexpr std::int32_t kFloats = 1;       // of a row of `a`, per line
+template <std::int64_t kBytes>
+struct SingleLines {
+  static constexpr std::int64_t kColumnBytes = kBytes;  // of a line
+  static constexpr std::int32_t kValues = 1;            // of the contraction, per line
+  static constexpr std::int32_t kFloats = 1;            // of a row of `a`, per line
+  static Floats load(const std::uint8_t* b) {
+    if constexpr (kBytes == 2) return load_halfs(b);
+    return load_floats(reinterpret_cast<const float*>(b));
+  }
   template <int kRows, int kWide>
   static void step(const float* a, std::int64_t a_stride, const std::uint8_t* b, Floats (*acc)[kWide]) {
     Floats line[kWide];
-    for (int w = 0; w < kWide; ++w) line[w] = load_floats(reinterpret_cast<const float*>(b) + 16 * w);
+    for (int w = 0; w < kWide; ++w) line[w] = load(b + 16 * kBytes * w);
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
       const Floats x = broadcast(a[r * a_stride]);
@@ -24,23 +29,8 @@ struct FloatLines {
   }
   static void pack(float*, std::int64_t) {}
 };
-
-struct HalfLines {  // f16 widened to floats
-  static constexpr std::int64_t kColumnBytes = 2;
-  static constexpr std::int32_t kValues = 1;
-  static constexpr std::int32_t kFloats = 1;
-  template <int kRows, int kWide>
-  static void step(const float* a, std::int64_t a_stride, const std::uint8_t* b, Floats (*acc)[kWide]) {
-    Floats line[kWide];
-    for (int w = 0; w < kWide; ++w) line[w] = load_halfs(b + 32 * w);
-#pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) {
-      const Floats x = broadcast(a[r * a_stride]);
-      for (int w = 0; w < kWide; ++w) acc[r][w] = fma(x, line[w], acc[r][w]);
-    }
-  }
-  static void pack(float*, std::int64_t) {}
-};
+using FloatLines = SingleLines<4>;
+using HalfLines = SingleLines<2>;  // f16 widened to floats
 
 struct PairLines {  // bf16 pairs widened to floats
   static constexpr std::int64_t kColumnBytes = 4;

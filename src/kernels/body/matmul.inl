@@ -1,5 +1,5 @@
 // matmul.inl -- the matmul kernels, written once. Included by each instruction set's unit inside an anonymous
-// namespace, after its SIMD layer (simd_*.h): Bytes, Ints, Floats, Dots, Prepared, the tile's shape, the operations.
+// namespace, after its SIMD layer (simd_*.h): Bytes, Ints, Floats, Dots, FormOf, the tile's shape, the operations.
 //
 // Every tile shape computes, per row and column and in unit order:
 //   acc = fma(float(dot - (sum << shift)), scale_w * scale_a, acc);   acc = fma(min_w, scale_a * float(sum), acc)
@@ -22,19 +22,13 @@ struct PairDots {
   Ints total() { return join_halves(high.total(), low.total()); }
 };
 
-// What a source reads of the rows: bytes (fast), two halves (exact), or 16-bit words made of them (a form's choice).
-template <class Dot, class Lane, ActivationMode kMode>
+// How a source meets the rows: as bytes (fast), as two halves (exact), or as 16-bit words made of them (a form's
+// choice).
+template <class Single, class Lane, ActivationMode kMode>
 struct Reads {
   static constexpr bool kHalves = kMode == ActivationMode::exact && sizeof(Lane) == 1;
-  template <bool, class D>
-  struct Pick {
-    using Type = D;
-  };
-  template <class D>
-  struct Pick<true, D> {
-    using Type = PairDots<D>;
-  };
-  using Type = typename Pick<kHalves, Dot>::Type;
+  static constexpr int kRows = kHalves ? kPairRows : kTileRows;
+  using Dot = std::conditional_t<kHalves, PairDots<Single>, Single>;
 };
 
 template <PackKind kKind, ActivationMode kMode>
@@ -42,9 +36,7 @@ struct Packed {  // reads a panel as it lies in memory
   static constexpr PackFormat kFormat = kPackFormats[static_cast<std::size_t>(kKind)];
   static constexpr int kOffsetShift = kFormat.offset_shift;
   using Lane = std::int8_t;
-  static constexpr bool kHalves = Reads<Dots<kFormat.bits>, Lane, kMode>::kHalves;
-  using Dot = typename Reads<Dots<kFormat.bits>, Lane, kMode>::Type;
-  static constexpr int kRows = kHalves ? kPairRows : tile_rows<kFormat.bits>();
+  using Rows = Reads<Dots<kFormat.bits>, Lane, kMode>;
   const std::uint8_t* scales;
   const std::uint8_t* quants;
 
@@ -91,9 +83,7 @@ struct Expanded {  // reads a stretch unpacked for many rows, in the form this i
   using Form = typename FormOf<kFormat.bits, kFormat.offset_shift, kMode>::Type;
   static constexpr int kOffsetShift = Form::kCentred ? 0 : kFormat.offset_shift;
   using Lane = typename Form::Lane;
-  static constexpr bool kHalves = Reads<typename Form::Dot, Lane, kMode>::kHalves;
-  using Dot = typename Reads<typename Form::Dot, Lane, kMode>::Type;
-  static constexpr int kRows = kHalves ? kPairRows : tile_rows<kFormat.bits>();
+  using Rows = Reads<typename Form::Dot, Lane, kMode>;
   static constexpr std::int64_t kQuadBytes = Form::kQuadBytes, kUnitBytes = 8 * kQuadBytes + 3 * 64;
   const std::uint8_t* units;
 
@@ -131,7 +121,7 @@ struct RowView {
   std::int64_t units;
 
   auto at(std::int64_t unit) const {
-    if constexpr (Source::kHalves)
+    if constexpr (Source::Rows::kHalves)
       return Halves{q + unit * kUnitDepth, low + unit * kUnitDepth};
     else
       return q + unit * kUnitDepth;
@@ -169,7 +159,7 @@ struct Stretch {
 // kRows rows x kPanels panels; continues the sums in `out` [rows, stride] unless the stretch is the first.
 template <int kRows, int kPanels, class Source>
 void tile(const Source (&w)[kPanels], const RowView<Source>& x, Stretch s, float* out, std::int64_t stride) {
-  using Dot = typename Source::Dot;
+  using Dot = typename Source::Rows::Dot;
   constexpr PackFormat kFormat = Source::kFormat;
   constexpr int kParts = parts_of(kFormat), kQuads = 8 / kParts, kStep = Dot::kStep;
   Floats acc[kRows][kPanels];
@@ -224,11 +214,11 @@ void remaining_rows(std::int64_t rows, const Source (&w)[kPanels], const RowView
 template <int kPanels, class Source>
 void all_rows(const Source (&w)[kPanels], RowView<Source> x, std::int64_t rows, Stretch s, float* out,
               std::int64_t stride) {
-  constexpr int kRows = Source::kRows;
+  constexpr int kRows = Source::Rows::kRows;
   constexpr int kParts = parts_of(Source::kFormat);
   for (; rows >= kRows; rows -= kRows, out += kRows * stride) {
     tile<kRows>(w, x, s, out, stride);
-    x.q += kRows * x.units * kUnitDepth, x.low += Source::kHalves ? kRows * x.units * kUnitDepth : 0;
+    x.q += kRows * x.units * kUnitDepth, x.low += Source::Rows::kHalves ? kRows * x.units * kUnitDepth : 0;
     x.scale += kRows * x.units;
     x.start += kRows * x.units * kParts, x.weighted_sum += kRows * x.units;
   }

@@ -11,10 +11,7 @@ namespace heed {
 namespace {
 
 // Rows of a tile, so that its integer sums stay in the 16 registers.
-template <int kBits>
-constexpr int tile_rows() {
-  return 4;
-}
+constexpr int kTileRows = 4;
 constexpr int kPairRows = 2;  // of rows in two halves: twice the sums
 constexpr int kTilePanels = 1;
 constexpr std::int64_t kExpandRows = 12, kExpandRowsExact = 6;  // unpacking once pays from here on

@@ -10,10 +10,7 @@ namespace heed {
 namespace {
 
 // 6 x 2 integer and as many float sums, two weights, one activation: 27 of 32 registers.
-template <int kBits>
-constexpr int tile_rows() {
-  return 6;
-}
+constexpr int kTileRows = 6;
 constexpr int kPairRows = 4;  // of rows in two halves: 4 x 2 x 2 integer and 8 float sums
 constexpr int kTilePanels = 2;
 constexpr std::int64_t kExpandRows = 0,

@@ -12,10 +12,7 @@
 namespace heed {
 namespace {
 
-template <int kBits>
-constexpr int tile_rows() {
-  return 4;
-}
+constexpr int kTileRows = 4;
 constexpr int kPairRows = 4;
 constexpr int kTilePanels = 1;
 constexpr std::int64_t kExpandRows = 8, kExpandRowsExact = 8;
