@@ -14,7 +14,7 @@ endif()
 # One translation unit per instruction set, each with its own flags (house rule: nowhere else).
 set(HEED_ISA_FLAGS_avx2 -mavx2 -mfma -mf16c)
 set(HEED_ISA_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mfma -mf16c -mprefer-vector-width=512
-    -Wno-uninitialized -Wno-maybe-uninitialized) # GCC 12 warns inside its own AVX-512 headers (bug 105593)
+    -Wno-uninitialized $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>) # GCC 12 warns inside its own AVX-512 headers (bug 105593)
 set(HEED_ISA_FLAGS_avx512bf16 ${HEED_ISA_FLAGS_avx512} -mavx512bf16)
 
 function(heed_room name)
