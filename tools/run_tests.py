@@ -5,6 +5,7 @@ A suite is a row: a name, a group for --only, a command, and how its output coun
 machine cannot have say so in a line of their own and count as skipped, never as passed.
 """
 import argparse
+import collections
 import os
 import pathlib
 import re
@@ -15,6 +16,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build" / "dev"
 ROOMS = ["core", "kernels", "formats", "text", "cache", "model", "decode", "engine", "store", "observe", "serve"]
+SMALL_MODELS = ["smollm2-135m-instruct", "gemma-3-270m", "qwen2.5-coder-0.5b-instruct"]  # the real weights that tests need
 HEED = str(BUILD / "heed")
 
 
@@ -54,6 +56,11 @@ def count_exit(text, code):
     return (0, 1, 0) if code else (1, 0, 0)
 
 
+def skip_reasons(text):
+    """Why tests were skipped, and how many for each: what GTEST_SKIP streams, `pytest -rs` and our own suites print."""
+    return collections.Counter(re.findall(r": Skipped\n(.+)", text) + re.findall(r"^SKIP(?:PED)?\b *(.+)", text, re.M))
+
+
 def page_suites():
     yield "page unit tests", "unit", ["npm", "--prefix", "web", "test", "--silent"], count_vitest
     yield "page types", "lint unit", ["npm", "--prefix", "web", "run", "check", "--silent"], count_exit
@@ -67,6 +74,8 @@ def suites():
     yield "the house tools catch what they should", "lint unit", ["python3", "tools/check_tools_test.py"], count_lines
     yield "clang-format", "lint", ["tools/lint.sh", "format"], count_exit
     yield "build", "unit docs e2e", ["tools/build.sh", "dev"], count_exit
+    for model in SMALL_MODELS:
+        yield f"getting {model}", "unit docs e2e", [HEED, "pull", model], count_exit
     for room in ROOMS:
         if list((ROOT / "tests/unit" / room).glob("**/*.cc")):
             yield f"{room} unit tests", "unit", [str(BUILD / f"{room}_test"), "--gtest_brief=0"], count_gtest
@@ -74,9 +83,9 @@ def suites():
         yield from page_suites()
     else:
         print("SKIP the page: this tree has no web/")
-    yield "command line", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "tests/e2e/test_cli.py"], count_pytest
-    yield "openai client", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "tests/e2e/test_openai.py"], count_pytest
-    yield "README commands", "docs", [".venv/bin/python", "-m", "pytest", "-q", "tests/e2e/test_readme.py"], count_pytest
+    yield "command line", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_cli.py"], count_pytest
+    yield "openai client", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_openai.py"], count_pytest
+    yield "README commands", "docs", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_readme.py"], count_pytest
     yield "clang-tidy", "lint", ["tools/lint.sh", "tidy"], count_exit
 
 
@@ -94,9 +103,8 @@ def run(name, command, count):
     log.write_text(text)
     passed, failed, skipped = count(text.strip(), code)
     print(f"    {passed} passed, {failed} failed{f', {skipped} skipped' if skipped else ''} ({time.monotonic() - start:.0f} s)", flush=True)
-    for line in text.splitlines():
-        if re.match(r"SKIP|.*\bskipped:", line):
-            print("    " + line.strip())
+    for reason, times in skip_reasons(text).items():
+        print(f"    skipped {times} x: {reason}", flush=True)
     if failed:
         print("\n".join("    " + line for line in text.splitlines()[-40:]))
         print(f"    whole log: {log.relative_to(ROOT)}", flush=True)

@@ -18,17 +18,18 @@ namespace fs = std::filesystem;
 
 const fs::path kVectors = HEED_SOURCE_DIR "/../shared/data/tokenizers";
 
-/// "" when there is none.
+/// Where `heed pull` puts them.
 fs::path models_dir() {
   if (const char* dir = std::getenv("HEED_MODELS_DIR")) return dir;
   if (const char* home = std::getenv("HEED_HOME")) return fs::path(home) / "models";
-  return {};
+  const char* user = std::getenv("HOME");
+  return fs::path(user ? user : "") / ".local/share/heed/models";
 }
 
 fs::path model_named(const std::string& name) {
   const fs::path dir = models_dir();
   for (const fs::path& path : {dir / (name + ".gguf"), dir / name / (name + ".gguf")}) {
-    if (!dir.empty() && fs::exists(path)) return path;
+    if (fs::exists(path)) return path;
   }
   return {};
 }
@@ -184,7 +185,7 @@ class RealVocabulary : public testing::TestWithParam<RealModel> {};
 TEST_P(RealVocabulary, IdsKindsAndRoundTrips) {
   const RealModel& row = GetParam();
   const fs::path path = model_named(row.file);
-  if (path.empty()) GTEST_SKIP() << "no " << row.file << " in HEED_MODELS_DIR or HEED_HOME/models";
+  if (path.empty()) GTEST_SKIP() << "no " << row.file << " in " << models_dir();
   const auto t = load(path);
   ASSERT_TRUE(t);
   EXPECT_EQ(t->bos(), t->find(row.bos));
