@@ -11,7 +11,7 @@
 #include <limits>
 #include <new>
 
-#include "kernels/attention_block.h"
+#include "kernels/attention_mask.h"
 #include "kernels/attention_tap.h"
 #include "kernels/kernels.h"
 
@@ -19,7 +19,6 @@ namespace heed {
 namespace {
 
 constexpr std::int32_t kSpanPages = 16;  // 1024 tokens: enough work to hide a merge, enough spans for threads
-constexpr std::int32_t kSpanTokens = kSpanPages * kPageTokens;
 constexpr float kNothing = -std::numeric_limits<float>::infinity();
 
 struct Partial {    // rows of one block over some keys
@@ -34,7 +33,7 @@ struct Worker {
 
 // One (block, span) of a decode step whose partial result is kept until the block's last span is done.
 struct SpanTask {
-  std::int32_t block, span;
+  std::int32_t block, page;  // the first visible page of the span
   Partial partial;
 };
 
@@ -78,33 +77,28 @@ RowBlock Call::block(std::int64_t index) const {
           static_cast<std::int32_t>(std::min<std::int64_t>(kBlockRows, rows - first))};
 }
 
-std::int32_t spans_of(const AttentionJob& job) { return (job.kv.length + kSpanTokens - 1) / kSpanTokens; }
-
-bool sees_span(const Sight& sight, std::int32_t span) {
-  return sight.may_see(span * kSpanTokens, (span + 1) * kSpanTokens);
-}
-
 void clear(const RowBlock& b, const Partial& p) {
   std::fill_n(p.o, std::int64_t{b.rows} * b.job->kv.v_dim, 0.0f);
   std::fill_n(p.state, b.rows, RowState{kNothing, 0.0f});
 }
 
-// Reduces one span's pages from nothing into `out`; returns how many pages were visited.
-std::int64_t run_span(const Call& call, const RowBlock& b, const Sight& sight, std::int32_t span,
-                      const BlockScratch& scratch, const Partial& out) {
+std::int32_t span_of_page(std::int32_t page) { return page / kSpanPages; }
+
+// Reduces the pages of one span, from `page` on, from nothing into `out`; returns the first visible page behind it.
+std::int32_t run_span(const Call& call, const RowBlock& b, const PageWalk& walk, std::int32_t page,
+                      const BlockScratch& scratch, const Partial& out, std::int64_t& visited) {
   clear(b, out);
   PageTask task = block_task(b, scratch);
   task.o = out.o;
   task.state = out.state;
   const auto step = call.table.page[kv_form(b.job->kv.dtype)];
-  const std::int32_t end = std::min(b.job->kv.length, (span + 1) * kSpanTokens);
-  std::int64_t visited = 0;
-  for (std::int32_t key = span * kSpanTokens; key < end; key += kPageTokens) {
-    if (!aim_at_page(b, sight, key, scratch, task)) continue;
+  const std::int32_t end = std::min(walk.end(), (span_of_page(page) + 1) * kSpanPages);
+  for (; page < end; page = walk.next(page + 1)) {
+    if (!aim_at_page(b, walk, page, scratch, task)) continue;
     step(task);
     ++visited;
   }
-  return visited;
+  return page;
 }
 
 // total <- total joined with another span's.
@@ -142,12 +136,11 @@ void write_rows(const Call& call, const RowBlock& b, const Partial& total) {
 // One thread walks all spans of a block.
 std::int64_t run_block(const Call& call, const RowBlock& b, const Worker& w) {
   load_queries(b, call.table, w.scratch.q);
-  const Sight sight = sight_of(b);
+  const PageWalk walk(b);
   std::int64_t pages = 0;
   bool first = true;
-  for (std::int32_t span = 0; span < spans_of(*b.job); ++span) {
-    if (!sees_span(sight, span)) continue;
-    pages += run_span(call, b, sight, span, w.scratch, first ? w.total : w.span);
+  for (std::int32_t page = walk.next(0); page < walk.end();) {
+    page = run_span(call, b, walk, page, w.scratch, first ? w.total : w.span, pages);
     if (!first) merge_span(call, b, w.total, w.span);
     first = false;
   }
@@ -195,23 +188,28 @@ Expected<Split> plan_split(const Call& call) {
   Split split{.blocks = arena.allocate_array<SplitBlock>(static_cast<std::size_t>(call.blocks())),
               .count = call.blocks()};
   if (!split.blocks) return fail(Code::out_of_memory, kAttentionArenaFull);
+  const auto visit_spans = [](const RowBlock& rows, auto&& visit) -> Expected<void> {
+    const PageWalk walk(rows);
+    for (std::int32_t page = walk.next(0); page < walk.end(); page = walk.next((span_of_page(page) + 1) * kSpanPages))
+      HEED_TRY(visit(page));
+    return {};
+  };
   for (std::int64_t i = 0; i < split.count; ++i) {
     SplitBlock& block = *new (&split.blocks[i]) SplitBlock{.rows = call.block(i), .first_task = split.task_count};
-    const Sight sight = sight_of(block.rows);
-    for (std::int32_t span = 0; span < spans_of(*block.rows.job); ++span) block.tasks += sees_span(sight, span);
+    HEED_TRY(visit_spans(block.rows, [&](std::int32_t) { return ++block.tasks, Expected<void>(); }));
     block.left.store(block.tasks, std::memory_order_relaxed);
     split.task_count += block.tasks;
   }
   split.tasks = arena.allocate_array<SpanTask>(static_cast<std::size_t>(split.task_count));
   if (!split.tasks) return fail(Code::out_of_memory, kAttentionArenaFull);
-  for (std::int64_t i = 0, task = 0; i < split.count; ++i) {
+  std::int64_t task = 0;
+  for (std::int64_t i = 0; i < split.count; ++i) {
     const RowBlock& rows = split.blocks[i].rows;
-    const Sight sight = sight_of(rows);
-    for (std::int32_t span = 0; span < spans_of(*rows.job); ++span) {
-      if (!sees_span(sight, span)) continue;
+    HEED_TRY(visit_spans(rows, [&](std::int32_t page) -> Expected<void> {
       HEED_ASSIGN(const Partial partial, take_partial(arena, rows.rows, rows.job->kv.v_dim));
-      split.tasks[task++] = {static_cast<std::int32_t>(i), span, partial};
-    }
+      split.tasks[task++] = {static_cast<std::int32_t>(i), page, partial};
+      return {};
+    }));
   }
   return split;
 }
@@ -231,7 +229,9 @@ void by_spans(Call& call, const Split& split) {
       const SpanTask& task = split.tasks[i];
       SplitBlock& block = split.blocks[task.block];
       load_queries(block.rows, call.table, w.scratch.q);
-      call.pages += run_span(call, block.rows, sight_of(block.rows), task.span, w.scratch, task.partial);
+      std::int64_t pages = 0;
+      run_span(call, block.rows, PageWalk(block.rows), task.page, w.scratch, task.partial, pages);
+      call.pages += pages;
       if (block.left.fetch_sub(1, std::memory_order_acq_rel) == 1) finish_block(call, split, block, w.total);
     }
   });

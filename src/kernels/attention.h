@@ -15,11 +15,27 @@ namespace heed {
 
 inline constexpr std::int32_t kPageTokens = 64;
 
-/// Visible key blocks per query block (CSR): block-sparse, BigBird, hierarchical, tree.
+/// Visible key blocks per query block (CSR): block-sparse, BigBird, hierarchical, tree, chosen pages.
 struct BlockList {
-  std::int32_t block = kPageTokens;         // tokens; a multiple of kPageTokens or a divisor of it
-  std::span<const std::int32_t> row_start;  // [query blocks + 1]; query block = position / block
+  std::int32_t block = kPageTokens;         // keys; a multiple of kPageTokens or a divisor of it
+  std::int32_t query_block = 0;             // queries that share a row; 0: as many as `block`
+  std::int32_t first_row = 0;               // query blocks before it are not listed
+  std::int32_t kv_heads = 1;                // rows per query block: one for all KV heads, or one each
+  std::span<const std::int32_t> row_start;  // [rows + 1]
   std::span<const std::int32_t> key_block;  // ascending within a row
+
+  std::int32_t query_tokens() const { return query_block > 0 ? query_block : block; }
+  std::int32_t row(std::int32_t position, std::int32_t kv_head) const {
+    return (position / query_tokens() - first_row) * kv_heads + (kv_heads > 1 ? kv_head : 0);
+  }
+};
+
+/// Who may see what, by spans of positions: documents that must not see each other, text that a role must not read.
+/// A query sees a key when the query's label allows the key's.
+struct SpanLabels {
+  std::span<const std::int32_t> start;  // [spans], ascending, from 0; the last span has no end
+  std::span<const std::uint8_t> label;  // [spans], below 64
+  std::span<const std::uint64_t> sees;  // [labels]: bit l: queries with this label see keys labelled l
 };
 
 /// Which keys a query at position p sees. All conditions are intersected.
@@ -29,6 +45,7 @@ struct Mask {
   std::int32_t sink = 0;    // with window: the first `sink` keys stay visible
   std::int32_t prefix = 0;  // with causal: keys < prefix are visible to everyone
   const BlockList* blocks = nullptr;
+  const SpanLabels* labels = nullptr;
 };
 
 /// What a pair is worth: softcap(scale * q.k + bias).
@@ -79,7 +96,8 @@ struct AttentionJob {        // one sequence of a ragged batch
   std::int32_t q_len = 0;
   std::int32_t first_pos = 0;  // position of q[0]
   KvView kv;
-  float* lse = nullptr;  // optional [q_len, heads]: log-sum-exp of the scores (natural log)
+  const Mask* mask = nullptr;  // for this sequence instead of the spec's (a request's policy)
+  float* lse = nullptr;        // optional [q_len, heads]: log-sum-exp of the scores (natural log)
   const Tap* tap = nullptr;
 };
 

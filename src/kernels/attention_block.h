@@ -23,20 +23,10 @@ struct RowBlock {
   std::int32_t token(std::int32_t r) const { return (first + r) / group; }
   std::int32_t head(std::int32_t r) const { return first_head + (first + r) % group; }
   std::int32_t position(std::int32_t r) const { return job->first_pos + token(r); }
+  const Mask& mask() const { return job->mask ? *job->mask : spec->mask; }
 };
 
-/// Half-open ranges of key positions, over all rows of a block (block lists left out). Rows see a key only if it lies
-/// in `any` or below `sink`; every row sees all of `all`.
-struct Sight {
-  std::int32_t any_begin = 0, any_end = 0;
-  std::int32_t all_begin = 0, all_end = 0;
-  std::int32_t sink = 0;
-
-  bool may_see(std::int32_t begin, std::int32_t end) const {
-    return (begin < any_end && end > any_begin) || begin < sink;
-  }
-};
-Sight sight_of(const RowBlock& block);
+class PageWalk;
 
 struct BlockScratch {      // of one worker
   float* q;                // [kBlockRows, k_dim]
@@ -53,9 +43,8 @@ constexpr std::size_t kv_form(DType type) noexcept {
 /// q * scale * log2(e), in the form that the table's steps read.
 void load_queries(const RowBlock& block, const AttentionTable& table, float* q);
 
-/// Fills the parts of `task` that belong to the page of the keys first_key .. first_key + 63. False when no row sees
-/// any of them.
-bool aim_at_page(const RowBlock& block, const Sight& sight, std::int32_t first_key, const BlockScratch& scratch,
+/// Fills the parts of `task` that belong to page `page` of the sequence. False when no row sees any of its keys.
+bool aim_at_page(const RowBlock& block, const PageWalk& walk, std::int32_t page, const BlockScratch& scratch,
                  PageTask& task);
 
 /// The parts of a task that all pages share; o and state are left to the caller.

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <string>
 
-#include "kernels/attention_block.h"
+#include "kernels/attention_mask.h"
 #include "kernels/kernels.h"
 
 namespace heed {
@@ -54,18 +54,38 @@ Expected<void> check_cache(const AttentionJob& job) {
   return {};
 }
 
-Expected<void> check_blocks(const BlockList& list, const AttentionJob& job) {
+// Only what the job's queries ask for: a list for a long text is not read again for every step.
+Expected<void> check_blocks(const BlockList& list, const AttentionSpec& spec, const AttentionJob& job) {
   if (list.block < 1 || (list.block % kPageTokens != 0 && kPageTokens % list.block != 0))
     return wrong("blocks of " + std::to_string(list.block) + " tokens neither divide nor fill pages", "block");
+  if (list.query_block < 0 || (list.kv_heads != 1 && list.kv_heads != spec.kv_heads))
+    return wrong("a block list has one row for all KV heads or one each, got " + std::to_string(list.kv_heads),
+                 "kv_heads");
   if (job.q_len == 0) return {};
-  const auto row = static_cast<std::size_t>((job.first_pos + job.q_len - 1) / list.block);
-  if (list.row_start.size() < row + 2)
-    return wrong("the block list ends before the query block " + std::to_string(row), "row_start");
-  for (std::size_t r = 0; r <= row; ++r)
+  const std::int32_t first = list.row(job.first_pos, 0),
+                     last = list.row(job.first_pos + job.q_len - 1, spec.kv_heads - 1);
+  if (first < 0)
+    return wrong("the block list begins behind the query at " + std::to_string(job.first_pos), "first_row");
+  if (list.row_start.size() < static_cast<std::size_t>(last) + 2)
+    return wrong("the block list ends before its row " + std::to_string(last), "row_start");
+  for (auto r = static_cast<std::size_t>(first); r <= static_cast<std::size_t>(last); ++r)
     if (list.row_start[r] < 0 || list.row_start[r + 1] < list.row_start[r])
       return wrong("row_start of the block list does not ascend", "row_start");
-  if (static_cast<std::size_t>(list.row_start[row + 1]) > list.key_block.size())
+  if (static_cast<std::size_t>(list.row_start[static_cast<std::size_t>(last) + 1]) > list.key_block.size())
     return wrong("row_start of the block list points beyond key_block", "row_start");
+  return {};
+}
+
+Expected<void> check_labels(const SpanLabels& labels) {
+  const std::size_t spans = labels.start.size();
+  if (spans == 0 || labels.start[0] != 0 || !std::is_sorted(labels.start.begin(), labels.start.end()))
+    return wrong("labelled spans start at 0 and ascend", "labels.start");
+  if (labels.label.size() != spans)
+    return wrong(std::to_string(spans) + " labelled spans have " + std::to_string(labels.label.size()) + " labels",
+                 "labels.label");
+  for (const std::uint8_t label : labels.label)
+    if (label >= 64 || label >= labels.sees.size())
+      return wrong("label " + std::to_string(label) + " has no row in sees", "labels.sees");
   return {};
 }
 
@@ -92,12 +112,13 @@ void tap_block(const RowBlock& b, const AttentionTable& table, const TapWorker& 
   load_queries(b, table, w.scratch.q);
   for (std::int32_t r = 0; r < b.rows; ++r)
     w.lse[r] = b.job->lse[std::int64_t{b.token(r)} * b.spec->heads + b.first_head] * kLog2E;
-  const Sight sight = sight_of(b);
+  const PageWalk walk(b);
   PageTask task = block_task(b, w.scratch);
   const auto step = table.probabilities[kv_form(b.job->kv.dtype)];
   for (std::int32_t key = 0; key < length; key += kPageTokens) {
     const std::int64_t count = std::min<std::int64_t>(kPageTokens, length - key);
-    const bool sees = aim_at_page(b, sight, key, w.scratch, task);
+    const std::int32_t page = key / kPageTokens;
+    const bool sees = walk.next(page) == page && page < walk.end() && aim_at_page(b, walk, page, w.scratch, task);
     if (sees) step(task, w.lse, w.scores);
     for (std::int32_t r = 0; r < b.rows; ++r) {
       float* to = probs + r * length + key;
@@ -114,7 +135,11 @@ void tap_block(const RowBlock& b, const AttentionTable& table, const TapWorker& 
 Expected<void> check_attention(const AttentionSpec& spec, const AttentionJob& job) {
   HEED_TRY(check_heads(spec, job));
   HEED_TRY(check_cache(job));
-  if (spec.mask.blocks) return check_blocks(*spec.mask.blocks, job);
+  const Mask& mask = job.mask ? *job.mask : spec.mask;
+  if (mask.window < 0 || mask.sink < 0 || mask.prefix < 0)
+    return wrong("window, sink and prefix are not negative", "mask");
+  if (mask.labels) HEED_TRY(check_labels(*mask.labels));
+  if (mask.blocks) return check_blocks(*mask.blocks, spec, job);
   return {};
 }
 

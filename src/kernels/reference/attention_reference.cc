@@ -31,15 +31,32 @@ double score_of(const AttentionSpec& spec, const ReferenceJob& job, std::int32_t
 
 }  // namespace
 
-bool reference_sees(const Mask& mask, std::int32_t query, std::int32_t key) {
-  if (mask.causal && key > query && key >= mask.prefix) return false;
-  if (mask.window > 0 && key <= query - mask.window && key >= mask.sink) return false;
-  if (!mask.blocks) return true;
-  const BlockList& list = *mask.blocks;
-  const std::int32_t row = query / list.block;
+namespace {
+
+bool list_has(const BlockList& list, std::int32_t query, std::int32_t key, std::int32_t kv_head) {
+  const std::int32_t shared = list.query_block > 0 ? list.query_block : list.block;
+  std::int32_t row = query / shared - list.first_row;
+  if (list.kv_heads > 1) row = row * list.kv_heads + kv_head;
   for (std::int32_t i = list.row_start[at(row)]; i < list.row_start[at(row) + 1]; ++i)
     if (list.key_block[at(i)] == key / list.block) return true;
   return false;
+}
+
+std::uint8_t label_at(const SpanLabels& labels, std::int32_t position) {
+  std::size_t i = 0;
+  while (i + 1 < labels.start.size() && labels.start[i + 1] <= position) ++i;
+  return labels.label[i];
+}
+
+}  // namespace
+
+bool reference_sees(const Mask& mask, std::int32_t query, std::int32_t key, std::int32_t kv_head) {
+  if (mask.causal && key > query && key >= mask.prefix) return false;
+  if (mask.window > 0 && key <= query - mask.window && key >= mask.sink) return false;
+  if (mask.labels &&
+      (mask.labels->sees[label_at(*mask.labels, query)] & (std::uint64_t{1} << label_at(*mask.labels, key))) == 0)
+    return false;
+  return !mask.blocks || list_has(*mask.blocks, query, key, kv_head);
 }
 
 ReferenceResult attention_reference(const AttentionSpec& spec, const ReferenceJob& job) {
@@ -54,7 +71,7 @@ ReferenceResult attention_reference(const AttentionSpec& spec, const ReferenceJo
       double top = has_sink ? spec.score.sink_logit[at(h)] : -std::numeric_limits<double>::infinity();
       std::vector<std::int32_t> seen;
       for (std::int32_t key = 0; key < job.length; ++key) {
-        if (!reference_sees(spec.mask, job.first_pos + i, key)) continue;
+        if (!reference_sees(spec.mask, job.first_pos + i, key, h / (spec.heads / spec.kv_heads))) continue;
         seen.push_back(key);
         p[key] = score_of(spec, job, h, i, key);
         top = std::max(top, p[key]);

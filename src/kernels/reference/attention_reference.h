@@ -22,8 +22,8 @@ struct ReferenceResult {
   std::vector<double> probs;  // [heads, q_len, length]
 };
 
-/// Does a query at position `query` see the key at position `key`?
-bool reference_sees(const Mask& mask, std::int32_t query, std::int32_t key);
+/// Does a query at position `query` see the key at position `key` of this KV head?
+bool reference_sees(const Mask& mask, std::int32_t query, std::int32_t key, std::int32_t kv_head);
 ReferenceResult attention_reference(const AttentionSpec& spec, const ReferenceJob& job);
 
 }  // namespace heed

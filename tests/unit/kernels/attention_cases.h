@@ -111,6 +111,8 @@ struct MaskRow {
   const char* name;
   Mask mask;
   std::int32_t block = 0;  // > 0: a block list of this granularity joins the mask
+  std::int32_t query_block = 0;
+  bool per_kv_head = false, labels = false, for_job = false;
 };
 
 inline std::vector<MaskRow> mask_rows() {
@@ -125,27 +127,50 @@ inline std::vector<MaskRow> mask_rows() {
           {"prefix + window", {.causal = true, .window = 40, .prefix = 90}},
           {"blocks 16", {.causal = true}, 16},
           {"blocks 64", {}, 64},
-          {"blocks 128 + window + sink", {.causal = true, .window = 150, .sink = 3}, 128}};
+          {"blocks 128 + window + sink", {.causal = true, .window = 150, .sink = 3}, 128},
+          {"pages for each query and KV head", {.causal = true}, 64, 1, true},
+          {"blocks 32 for 16 queries, of the job", {.causal = true}, 32, 16, true, false, true},
+          {"labels", {.causal = true}, 0, 0, false, true},
+          {"labels + prefix + blocks", {.causal = true, .prefix = 90}, 16, 0, false, true},
+          {"labels + window + sink, of the job", {.causal = true, .window = 80, .sink = 9}, 0, 0, false, true, true}};
 }
 
-/// Per query block: the first block, one in the middle, its own; every fifth query block sees nothing but block 1.
+/// Per query block: the first block, one in the middle (another one for each KV head), its own; every fifth query block
+/// sees nothing but block 1.
 struct Blocks {
   BlockList list;
   std::vector<std::int32_t> row_start{0}, key_block;
 
-  Blocks(std::int32_t block, std::int32_t positions) {
-    for (std::int32_t row = 0; row * block < positions; ++row) {
-      if (row % 5 == 4) {
-        key_block.push_back(1);
-      } else {
-        key_block.push_back(0);
-        if (row / 2 > 0) key_block.push_back(row / 2);
-        if (row > row / 2) key_block.push_back(row);
-      }
-      row_start.push_back(static_cast<std::int32_t>(key_block.size()));
-    }
-    list = {.block = block, .row_start = row_start, .key_block = key_block};
+  Blocks(const MaskRow& m, const Shape& shape, std::int32_t kv_heads) {
+    const std::int32_t queries = m.query_block > 0 ? m.query_block : m.block;
+    const std::int32_t first = m.query_block > 0 ? shape.first_pos / queries : 0, lists = m.per_kv_head ? kv_heads : 1;
+    for (std::int32_t row = first; row * queries < shape.first_pos + shape.q_len; ++row)
+      for (std::int32_t head = 0; head < lists; ++head) add(row, row * queries / m.block, head);
+    list = {m.block, m.query_block, first, lists, row_start, key_block};
   }
+
+ private:
+  void add(std::int32_t row, std::int32_t own, std::int32_t head) {
+    if (row % 5 == 4) {
+      key_block.push_back(1);
+    } else {
+      const std::int32_t middle = std::min(own / 2 + head, own);
+      key_block.push_back(0);
+      if (middle > 0) key_block.push_back(middle);
+      if (own > middle) key_block.push_back(own);
+    }
+    row_start.push_back(static_cast<std::int32_t>(key_block.size()));
+  }
+};
+
+/// Spans inside a page, over page borders, and one without end; who sees whom is not symmetric.
+struct Labels {
+  SpanLabels labels;
+  std::vector<std::int32_t> start{0, 30, 64, 100, 150, 333, 640, 1030, 2200};
+  std::vector<std::uint8_t> label{0, 1, 2, 0, 3, 1, 2, 1, 3};
+  std::vector<std::uint64_t> sees{0b0001, 0b0011, 0b0101, 0b1011};
+
+  Labels() { labels = {start, label, sees}; }
 };
 
 struct ScoreRow {
@@ -166,8 +191,10 @@ inline std::vector<ScoreRow> score_rows() {
 /// A spec and what its spans point at.
 struct OwnedSpec {
   AttentionSpec spec;
+  bool for_job = false;  // the mask is the job's, the spec has another one
   std::vector<float> slopes, table, sinks;
   std::unique_ptr<Blocks> blocks;
+  Labels labels;
 };
 
 inline std::unique_ptr<OwnedSpec> make_spec(const MaskRow& m, const ScoreRow& s, Grouping h, const Shape& shape) {
@@ -193,9 +220,11 @@ inline std::unique_ptr<OwnedSpec> make_spec(const MaskRow& m, const ScoreRow& s,
     score.sink_logit = own->sinks;
   }
   if (m.block > 0) {
-    own->blocks = std::make_unique<Blocks>(m.block, shape.first_pos + shape.q_len);
+    own->blocks = std::make_unique<Blocks>(m, shape, h.kv_heads);
     own->spec.mask.blocks = &own->blocks->list;
   }
+  if (m.labels) own->spec.mask.labels = &own->labels.labels;
+  own->for_job = m.for_job;
   return own;
 }
 
@@ -207,7 +236,7 @@ struct Output {
 inline const std::vector<std::int32_t> kTapped{1, 0};
 
 /// The code under test: fills an Output for one sequence.
-using Subject = std::function<Output(const AttentionSpec&, const Sequence&)>;
+using Subject = std::function<Output(const AttentionSpec&, const Sequence&, const Mask* of_job)>;
 
 inline Output make_output(const AttentionSpec& spec, const Sequence& s) {
   const auto rows = static_cast<std::size_t>(s.shape.q_len * spec.heads);
@@ -248,6 +277,7 @@ inline constexpr Shape kShortShapes[] = {
     {1, 0, 1, 32, 32},       {1, 63, 64, 64, 64},   {1, 64, 65, 64, 64},   {2, 0, 2, 32, 64},   {5, 60, 65, 80, 80},
     {5, 0, 5, 128, 128},     {33, 0, 33, 64, 64},   {33, 95, 128, 32, 32}, {70, 0, 70, 64, 32}, {70, 130, 200, 32, 32},
     {1, 299, 300, 256, 256}, {2, 190, 192, 16, 48}, {5, 180, 300, 64, 64},  // keys ahead of the last query
+    {9, 0, 65, 64, 32},      {3, 400, 70, 32, 32},  // cross attention: positions of queries and keys are unrelated
 };
 
 /// Keys in two, three and four spans.
@@ -274,8 +304,11 @@ struct GridOptions {
 inline void run_case(const MaskRow& m, const ScoreRow& s, const Sequence& sequence, const Subject& subject,
                      const GridOptions& options, Verdict& verdict) {
   const auto own = make_spec(m, s, sequence.heads, sequence.shape);
+  AttentionSpec spec = own->spec;
+  const Mask* of_job = nullptr;
+  if (own->for_job) spec.mask = {.causal = true, .window = 1}, of_job = &own->spec.mask;
   const double e =
-      distance(subject(own->spec, sequence), attention_reference(own->spec, sequence.reference()), sequence);
+      distance(subject(spec, sequence, of_job), attention_reference(own->spec, sequence.reference()), sequence);
   ++verdict.cases;
   verdict.worst = std::max(verdict.worst, e);
   if (e <= (sequence.dtype == DType::bf16 ? options.max_nmse_bf16 : options.max_nmse)) return;
@@ -313,7 +346,7 @@ inline Verdict run_grid(const Subject& subject, Exec& exec, const GridOptions& o
 
 /// attention() itself as the subject.
 inline Subject kernel_subject(Exec& exec) {
-  return [&exec](const AttentionSpec& spec, const Sequence& s) {
+  return [&exec](const AttentionSpec& spec, const Sequence& s, const Mask* of_job) {
     Output o = make_output(spec, s);
     const Tap tap{.heads = kTapped, .probs = o.probs.data()};
     const AttentionJob job{.q = s.q.data(),
@@ -323,6 +356,7 @@ inline Subject kernel_subject(Exec& exec) {
                            .q_len = s.shape.q_len,
                            .first_pos = s.shape.first_pos,
                            .kv = s.view,
+                           .mask = of_job,
                            .lse = o.lse.data(),
                            .tap = &tap};
     if (!attention(spec, {&job, 1}, exec)) o.out.assign(o.out.size(), NAN);

@@ -36,7 +36,8 @@ TEST(Attention, TheGridFindsEveryPlantedBug) {
   options.stop_at_first_failure = true;
   int found = 0;
   for (int bug = 0; bug < static_cast<int>(PlantedBug::last); ++bug) {
-    const auto subject = [&](const AttentionSpec& spec, const Sequence& s) {
+    const auto subject = [&](AttentionSpec spec, const Sequence& s, const Mask* of_job) {
+      if (of_job) spec.mask = *of_job;
       return PlantedAttention(spec, s, static_cast<PlantedBug>(bug)).run();
     };
     const Verdict v = run_grid(subject, exec, options);
@@ -57,9 +58,9 @@ TEST(Attention, EqualScoresAverageTheValues) {
   auto s = make_sequence({4, 0, 4, 16, 16}, {1, 1}, DType::f32, PageOrder::identity, 1, exec);
   std::fill(s->q.begin(), s->q.end(), 0.0f);
   const AttentionSpec spec{.mask = {.causal = true}};
-  const Output o =
-      kernel_subject(exec)({.heads = 2, .kv_heads = 1, .mask = {.causal = true}},
-                           *make_sequence({4, 0, 4, 16, 16}, {2, 1}, DType::f32, PageOrder::identity, 1, exec));
+  const Output o = kernel_subject(exec)(
+      {.heads = 2, .kv_heads = 1, .mask = {.causal = true}},
+      *make_sequence({4, 0, 4, 16, 16}, {2, 1}, DType::f32, PageOrder::identity, 1, exec), nullptr);
   EXPECT_EQ(o.lse.size(), 8u);
   std::vector<float> out(4 * 16), lse(4);
   const AttentionJob job{.q = s->q.data(),
@@ -89,7 +90,7 @@ TEST(Attention, ARowThatSeesNothingIsZero) {
     const std::vector<std::int32_t> row_start{0, 0}, key_block;
     const BlockList nothing{.block = 64, .row_start = row_start, .key_block = key_block};
     const AttentionSpec spec{.heads = 2, .kv_heads = 1, .mask = {.blocks = &nothing}};
-    const Output o = kernel_subject(exec)(spec, *s);
+    const Output o = kernel_subject(exec)(spec, *s, nullptr);
     for (const float x : o.out) EXPECT_EQ(x, 0.0f);
     for (const float x : o.lse) EXPECT_EQ(x, -HUGE_VALF);
     for (const float x : o.probs) EXPECT_EQ(x, 0.0f);
@@ -103,7 +104,7 @@ TEST(Attention, NoKeysAtAllIsZero) {
   s->view.length = 0;
   s->view.pages = {};
   s->shape.length = 0;
-  const Output o = kernel_subject(exec)({.heads = 2, .kv_heads = 2}, *s);
+  const Output o = kernel_subject(exec)({.heads = 2, .kv_heads = 2}, *s, nullptr);
   for (const float x : o.out) EXPECT_EQ(x, 0.0f);
 }
 
@@ -114,7 +115,7 @@ TEST(Attention, LargeScoresDoNotOverflow) {
     Exec exec = rig.exec();
     const auto s = make_sequence({2, 200, 202, 64, 64}, {2, 1}, DType::f32, PageOrder::shuffled, 5, exec);
     AttentionSpec spec{.heads = 2, .kv_heads = 1, .mask = {.causal = true}, .score = {.scale = 100.0f}};
-    const double e = distance(kernel_subject(exec)(spec, *s), attention_reference(spec, s->reference()), *s);
+    const double e = distance(kernel_subject(exec)(spec, *s, nullptr), attention_reference(spec, s->reference()), *s);
     // Scores near 3000 carry an error of 3000 * 2^-23 * a few: so do the probabilities.
     EXPECT_LT(e, 1e-5) << kernels->name;
   }
@@ -133,6 +134,13 @@ TEST(Attention, WrongArgumentsAreNamedAndLeaveTheArenaAlone) {
   const std::vector<std::int32_t> two_rows{0, 1}, one_key{0}, bad_heads{4};
   const BlockList short_list{.block = 64, .row_start = two_rows, .key_block = one_key};
   const BlockList odd_block{.block = 48, .row_start = two_rows, .key_block = one_key};
+  const BlockList three_heads{.block = 64, .kv_heads = 3, .row_start = two_rows, .key_block = one_key};
+  const BlockList late_list{.block = 64, .first_row = 2, .row_start = two_rows, .key_block = one_key};
+  const std::vector<std::uint8_t> zero_label{0}, labels_01{0, 1};
+  const std::vector<std::uint64_t> sees_itself{1};
+  const SpanLabels late_labels{std::span(two_rows).subspan(1), zero_label, sees_itself};
+  const SpanLabels two_labels{one_key, labels_01, sees_itself}, blind_labels{two_rows, labels_01, sees_itself};
+  const Mask negative{.causal = true, .window = -1};
   const std::vector<float> three(3);
   std::vector<float> probs(400);
   const Tap bad_tap{.heads = bad_heads, .probs = probs.data()};
@@ -150,6 +158,12 @@ TEST(Attention, WrongArgumentsAreNamedAndLeaveTheArenaAlone) {
       {"alibi", [&](auto& spec, auto&) { spec.score.alibi_slope = three; }, Code::invalid_argument},
       {"by_distance", [&](auto& spec, auto&) { spec.score.by_distance = three; }, Code::invalid_argument},
       {"sink_logit", [&](auto& spec, auto&) { spec.score.sink_logit = three; }, Code::invalid_argument},
+      {"row for all KV heads", [&](auto& spec, auto&) { spec.mask.blocks = &three_heads; }, Code::invalid_argument},
+      {"begins behind", [&](auto& spec, auto&) { spec.mask.blocks = &late_list; }, Code::invalid_argument},
+      {"start at 0", [&](auto& spec, auto&) { spec.mask.labels = &late_labels; }, Code::invalid_argument},
+      {"have 2 labels", [&](auto& spec, auto&) { spec.mask.labels = &two_labels; }, Code::invalid_argument},
+      {"no row in sees", [&](auto& spec, auto&) { spec.mask.labels = &blind_labels; }, Code::invalid_argument},
+      {"not negative", [&](auto&, auto& job) { job.mask = &negative; }, Code::invalid_argument},
       {"tap", [&](auto&, auto& job) { job.tap = &bad_tap; }, Code::invalid_argument},
   };
   std::vector<float> out(4 * 4 * 32);
@@ -221,6 +235,16 @@ TEST(Attention, MasksThatHidePagesDoNotVisitThem) {
   EXPECT_EQ(pages_visited({.causal = true, .window = 512, .sink = 4}, {1, kLong - 1, kLong, 16, 16}),
             512 / kPageTokens + 1);
   EXPECT_EQ(pages_visited({.causal = true}, {1, 99, kLong, 16, 16}), 2);
+  const std::vector<std::int32_t> row_start{0, 3}, keys{0, 200, 511};
+  const BlockList three{.first_row = 511, .row_start = row_start, .key_block = keys};
+  EXPECT_EQ(pages_visited({.causal = true, .blocks = &three}, {1, kLong - 1, kLong, 16, 16}), 3);
+  EXPECT_EQ(pages_visited({.causal = true, .window = 512, .blocks = &three}, {1, kLong - 1, kLong, 16, 16}), 1);
+  const std::vector<std::int32_t> start{0, 128, 32000};  // another document in the middle
+  const std::vector<std::uint8_t> label{0, 1, 0};
+  const std::vector<std::uint64_t> sees{0b01, 0b11};
+  const SpanLabels labels{start, label, sees};
+  EXPECT_EQ(pages_visited({.causal = true, .labels = &labels}, {1, kLong - 1, kLong, 16, 16}), 2 + 12);
+  EXPECT_EQ(pages_visited({.causal = true, .labels = &labels}, {1, 31999, kLong, 16, 16}), 500);
   // A block of 32 rows is 16 tokens here: each quarter page of queries sees the pages up to its own.
   EXPECT_EQ(pages_visited({.causal = true}, {256, 0, 256, 16, 16}), 4 * (1 + 2 + 3 + 4));
 }

@@ -16,6 +16,9 @@ enum class PlantedBug : std::uint8_t {
   prefix_ignored,
   sink_keys_ignored,
   blocks_ignored,
+  list_of_first_kv_head,
+  labels_ignored,
+  labels_swapped,
   missing_rescale,
   page_table_ignored,
   stale_tail_visible,
@@ -52,14 +55,26 @@ class PlantedAttention {
   static std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
   bool has(PlantedBug b) const { return bug_ == b; }
 
-  bool sees(std::int32_t query, std::int32_t key) const {
+  bool sees(std::int32_t query, std::int32_t key, std::int32_t kv_head) const {
     Mask m = spec_.mask;
     if (has(PlantedBug::window_off_by_one) && m.window > 0) ++m.window;
     if (has(PlantedBug::prefix_ignored)) m.prefix = 0;
     if (has(PlantedBug::sink_keys_ignored)) m.sink = 0;
     if (has(PlantedBug::blocks_ignored)) m.blocks = nullptr;
+    if (has(PlantedBug::labels_ignored)) m.labels = nullptr;
+    SpanLabels swapped;
+    std::vector<std::uint64_t> seen_by;
+    if (has(PlantedBug::labels_swapped) && m.labels) {
+      for (std::size_t a = 0; a < m.labels->sees.size(); ++a) {
+        seen_by.push_back(0);
+        for (std::size_t b = 0; b < m.labels->sees.size(); ++b) seen_by[a] |= (m.labels->sees[b] >> a & 1) << b;
+      }
+      swapped = {m.labels->start, m.labels->label, seen_by};
+      m.labels = &swapped;
+    }
+    if (has(PlantedBug::list_of_first_kv_head) && m.blocks) kv_head = 0;
     if (has(PlantedBug::causal_off_by_one) && m.causal && key == query + 1) return true;
-    return reference_sees(m, query, key);
+    return reference_sees(m, query, key, kv_head);
   }
 
   // Reads page memory by the layout in attention.h.
@@ -116,7 +131,7 @@ class PlantedAttention {
     double top = state.m;
     std::vector<std::pair<std::int32_t, double>> scores;
     for (std::int32_t key = first; key < end; ++key) {
-      if (!sees(s_.shape.first_pos + i, key) && key < s_.shape.length) continue;
+      if (!sees(s_.shape.first_pos + i, key, kv_head) && key < s_.shape.length) continue;
       scores.emplace_back(key, score(i, h, kv_head, key));
       top = std::max(top, scores.back().second);
     }
