@@ -2,6 +2,8 @@
 #pragma once
 #include <cstdint>
 
+#include "kernels/body/dense_table.h"
+
 namespace heed {
 
 struct LayerTable {
@@ -14,6 +16,7 @@ struct LayerTable {
   void (*gated_gelu_tanh)(const float* gate, const float* up, std::int64_t n, float* out);
   /// x += y over n floats.
   void (*add)(float* x, const float* y, std::int64_t n);
+  DenseTable dense;
 };
 
 }  // namespace heed

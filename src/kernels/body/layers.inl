@@ -1,6 +1,8 @@
 // layers.inl -- norms, RoPE, activations: written once. Included like matmul.inl.
 #include "kernels/body/math.inl"
 
+#include "kernels/body/dense.inl"
+
 void rms_norm_row(const float* x, const float* weight, float eps, std::int64_t dim, float* y) {
   Floats squares = zero_floats();
   for (std::int64_t i = 0; i < dim; i += 16) {
@@ -49,4 +51,4 @@ void add_row(float* x, const float* y, std::int64_t n) {
   for (; i < n; ++i) x[i] += y[i];
 }
 
-constexpr LayerTable kTable = {rms_norm_row, rotate_split_row, gated_silu_row, gated_gelu_tanh_row, add_row};
+constexpr LayerTable kTable = {rms_norm_row, rotate_split_row, gated_silu_row, gated_gelu_tanh_row, add_row, kDense};
