@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "apps/attention_options.h"
 #include "apps/command.h"
 #include "apps/model_path.h"
 #include "core/cpu.h"
@@ -24,6 +25,7 @@ struct Group {
 constexpr Group kGroups[] = {
     {"machine", "what this machine can do: memory bandwidth, integer and float peaks", bench_machine},
     {"llm", "prefill, decode, load time and peak memory of whole models", bench_llm},
+    {"policies", "lossy attention: perplexity, recall and speed of each policy", bench_policies},
     {"quality", "perplexity, and divergence from the same weights in f32", bench_quality},
 };
 
@@ -62,7 +64,8 @@ void add_bench(CLI::App& app, Command& command) {
   CLI::App* sub = app.add_subcommand("bench", "measure speed and quality");
   sub->footer(
       "Examples:\n  heed bench machine\n  heed bench llm --model qwen2.5-coder-0.5b-instruct --json\n"
-      "  heed bench quality --text wiki.test.raw --chunks 20");
+      "  heed bench quality --text wiki.test.raw --chunks 20\n"
+      "  heed bench policies --length 8192 --attention topk_pages --budget 2048");
   sub->require_subcommand(1);
   auto o = std::make_shared<BenchOptions>();
   for (const Group& group : kGroups) {
@@ -75,6 +78,7 @@ void add_bench(CLI::App& app, Command& command) {
       g->add_option("--model", o->models, "name or path, repeatable (default: the default model)");
       g->add_option("--kv-dtype", o->load.kv_dtype, "keys and values: f16, bf16 or f32");
       g->add_option("--activations", o->load.activations, "exact (16 bits) or fast (8 bits)");
+      add_attention_options(*g, o->attention);
       g->add_option("--weights", o->load.weights, "file, or f32: dequantized");
     }
     if (group.run == bench_llm) {
@@ -82,6 +86,12 @@ void add_bench(CLI::App& app, Command& command) {
       g->add_option("--decode", o->decode, "tokens decoded one by one")->check(CLI::Range(0, 1 << 20));
       g->add_option("--depth", o->depth, "tokens already in the cache")->check(CLI::Range(0, 1 << 20));
       g->add_option("--runs", o->runs, "runs (median and spread are printed)")->check(CLI::Range(1, 1000));
+    }
+    if (group.run == bench_policies) {
+      o->text_path = "../shared/data/text/wiki.test.raw";
+      g->add_option("--text", o->text_path, "UTF-8 text (default: " + o->text_path + ")");
+      g->add_option("--length", o->lengths, "tokens of a prompt, repeatable")->check(CLI::Range(1024, 1 << 20));
+      g->add_flag("--only-full", o->only_full, "only the policy that loses nothing");
     }
     if (group.run == bench_quality) {
       o->text_path = "../shared/data/text/wiki.test.raw";

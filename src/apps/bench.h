@@ -22,6 +22,9 @@ struct BenchOptions {
   std::int32_t depth = 0;           // llm: tokens already in the cache
   std::int32_t runs = 5;
   bool json = false;
+  AttentionPolicy attention;                   // of every sequence
+  bool only_full = false;                      // policies: no lossy one
+  std::vector<std::int32_t> lengths = {4096};  // policies: tokens of a prompt
   LoadOptions load;
 };
 
@@ -39,5 +42,6 @@ double seconds_now();
 Expected<void> bench_machine(const BenchOptions& options);
 Expected<void> bench_llm(const BenchOptions& options);
 Expected<void> bench_quality(const BenchOptions& options);
+Expected<void> bench_policies(const BenchOptions& options);
 
 }  // namespace heed

@@ -45,7 +45,7 @@ struct Runner {
 
 Expected<void> run_once(Runner& r, const BenchOptions& o, std::span<const std::int32_t> tokens, BenchResult& prefill,
                         BenchResult& decode) {
-  r.state = r.model.new_state();
+  r.state = r.model.new_state(o.attention);
   const auto depth = static_cast<std::size_t>(o.depth), prompt = static_cast<std::size_t>(o.prefill);
   HEED_TRY(r.feed(tokens.first(depth), {}));
   if (o.prefill > 0) {

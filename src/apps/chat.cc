@@ -9,6 +9,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 
+#include "apps/attention_options.h"
 #include "apps/command.h"
 #include "apps/model_path.h"
 #include "engine/loaded_model.h"
@@ -127,14 +128,16 @@ class Conversation {
                                            {"prompt_tokens", u.prompt_tokens},
                                            {"cached_tokens", u.cached_tokens},
                                            {"completion_tokens", u.completion_tokens},
-                                           {"tokens_per_second", rate}};
+                                           {"tokens_per_second", rate},
+                                           {"attention", policy_name(options_.request.attention.kept)}};
       std::printf("%s\n", line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
       return;
     }
     std::printf("\n");
     if (isatty(STDERR_FILENO))
-      std::fprintf(stderr, "\033[2m%d tokens, %.1f tokens/s, prompt %d (%d cached) in %.0f ms%s\033[0m\n",
+      std::fprintf(stderr, "\033[2m%d tokens, %.1f tokens/s, prompt %d (%d cached) in %.0f ms%s%s\033[0m\n",
                    u.completion_tokens, rate, u.prompt_tokens, u.cached_tokens, u.prefill_ms,
+                   options_.request.attention.is_lossy() ? ", lossy attention" : "",
                    printer.reason() == FinishReason::cancelled ? ", stopped" : "");
   }
 
@@ -212,7 +215,7 @@ void add_chat(CLI::App& app, Command& command) {
   CLI::App* sub = app.add_subcommand("chat", "talk with a model in the terminal");
   sub->footer(
       "Examples:\n  heed chat\n  heed chat --model smollm2-135m-instruct -p \"Why is the sky blue?\"\n  echo \"Hello\" "
-      "| heed chat");
+      "| heed chat\n  heed chat --attention topk_pages --window 1024 --budget 2048");
   auto o = std::make_shared<ChatOptions>();
   o->request.sampling.temperature = 0.0f;
   sub->add_option("--model", o->model, "name or path (default: the default model)");
@@ -226,6 +229,7 @@ void add_chat(CLI::App& app, Command& command) {
   sub->add_option("--min-p", o->request.sampling.min_p, "relative to the likeliest token")->check(CLI::Range(0.0, 1.0));
   sub->add_option("--repetition-penalty", o->request.sampling.repetition_penalty, "1: none");
   sub->add_option("--seed", o->request.sampling.seed, "same seed, same answer");
+  add_attention_options(*sub, o->request.attention);
   sub->add_option("--stop", o->request.stop, "stop string, repeatable");
   sub->add_option("--threads", o->load.threads, "compute threads (0: all this process may use)")
       ->check(CLI::Range(0, 1024));

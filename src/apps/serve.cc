@@ -113,6 +113,8 @@ LoadOptions load_options(const Config& config) {
   options.engine.max_queued = static_cast<std::int32_t>(config.max_queued);
   options.engine.prefill_chunk = static_cast<std::int32_t>(config.prefill_chunk);
   options.engine.kept_states = static_cast<std::int32_t>(config.kept_states);
+  options.engine.attention_policies = config.attention_policies;
+  options.engine.least_attention = static_cast<std::int32_t>(config.least_attention);
   return options;
 }
 
@@ -196,6 +198,7 @@ Expected<void> run_serve(const ServeFlags& flags) {
     return {};
   }
   const Config& config = effective.values;
+  for (const std::string& name : config.attention_policies) HEED_TRY(policy_by_name(name));
   HEED_ASSIGN(ServiceOptions options, service_options(config));
   HEED_ASSIGN(const Store store, open_store());
   HEED_ASSIGN(auto source, store_source(store, config.model, load_options(config)));

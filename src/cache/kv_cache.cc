@@ -1,7 +1,10 @@
 // kv_cache.cc -- the page table of one sequence: grows, shrinks, forks.
 #include "cache/kv_cache.h"
 
+#include "kernels/linear_attention.h"
+
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 namespace heed {
@@ -14,11 +17,15 @@ std::size_t pages_for(std::int32_t tokens) {
 }  // namespace
 
 KvCache::KvCache(KvCache&& o) noexcept
-    : pool_(o.pool_), pages_(std::exchange(o.pages_, {})), length_(std::exchange(o.length_, 0)) {}
+    : pool_(o.pool_),
+      pages_(std::exchange(o.pages_, {})),
+      states_(std::move(o.states_)),
+      length_(std::exchange(o.length_, 0)) {}
 
 KvCache& KvCache::operator=(KvCache&& o) noexcept {
   std::swap(pool_, o.pool_);
   std::swap(pages_, o.pages_);
+  std::swap(states_, o.states_);
   std::swap(length_, o.length_);
   return *this;
 }
@@ -29,6 +36,9 @@ KvCache::~KvCache() {
 
 Expected<void> KvCache::reserve(std::int32_t tokens) {
   if (tokens <= length_) return {};
+  if (pool_->state_floats() > 0 && states_.size() == 0) {
+    HEED_ASSIGN(states_, Buffer::make(static_cast<std::size_t>(pool_->state_floats()) * sizeof(float)));
+  }
   const std::size_t before = pages_.size();
   const auto undo = [&](Error error) -> Error {
     for (std::size_t i = before; i < pages_.size(); ++i) pool_->release(pages_[i]);
@@ -51,7 +61,9 @@ Expected<void> KvCache::reserve(std::int32_t tokens) {
 }
 
 void KvCache::truncate(std::int32_t tokens) noexcept {
-  length_ = std::clamp(tokens, 0, length_);
+  tokens = std::clamp(tokens, 0, length_);
+  const bool is_in_chunk = tokens >= length_ / kLinearChunk * kLinearChunk;
+  length_ = pool_->state_floats() > 0 && !is_in_chunk ? 0 : tokens;
   while (pages_.size() > pages_for(length_)) {
     pool_->release(pages_.back());
     pages_.pop_back();
@@ -60,6 +72,12 @@ void KvCache::truncate(std::int32_t tokens) noexcept {
 
 KvCache KvCache::fork() const {
   KvCache other(*pool_);
+  if (states_.size() > 0) {
+    auto copied = Buffer::make(states_.size());
+    if (!copied) return other;
+    std::memcpy(copied->data(), states_.data(), states_.size());
+    other.states_ = std::move(*copied);
+  }
   other.pages_ = pages_;
   other.length_ = length_;
   for (const std::int32_t page : pages_) pool_->retain(page);

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "cache/kv_cache.h"
+#include "kernels/page_bounds.h"
 
 namespace heed {
 
@@ -16,14 +17,18 @@ Expected<PagePool> PagePool::make(std::vector<KvLayerSpec> layers, DType dtype, 
                 "pages");
   PagePool pool;
   pool.dtype_ = dtype;
+  std::int64_t summaries = 0;
   for (const KvLayerSpec& spec : layers) {
     const std::int64_t k_bytes = row_bytes(dtype, std::int64_t{kPageTokens} * spec.kv_heads * spec.k_dim);
     const std::int64_t v_bytes = row_bytes(dtype, std::int64_t{kPageTokens} * spec.kv_heads * spec.v_dim);
-    pool.layers_.push_back({spec, pool.page_bytes_, pool.page_bytes_ + k_bytes});
+    pool.layers_.push_back({spec, pool.page_bytes_, pool.page_bytes_ + k_bytes, summaries, pool.state_floats_});
+    pool.state_floats_ += spec.state_floats;
     pool.page_bytes_ += k_bytes + v_bytes;
+    summaries += std::int64_t{pages} * spec.kv_heads * 2 * spec.k_dim;
   }
   HEED_ASSIGN(pool.memory_,
               Buffer::make(static_cast<std::size_t>(pool.page_bytes_) * static_cast<std::size_t>(pages), allocator));
+  HEED_ASSIGN(pool.summaries_, Buffer::make(static_cast<std::size_t>(summaries) * sizeof(float), allocator));
   pool.refs_.assign(static_cast<std::size_t>(pages), 0);
   pool.free_.reserve(static_cast<std::size_t>(pages));
   for (std::int32_t p = pages; p-- > 0;) pool.free_.push_back(p);  // page 0 is taken first
@@ -32,18 +37,22 @@ Expected<PagePool> PagePool::make(std::vector<KvLayerSpec> layers, DType dtype, 
 
 PagePool::PagePool(PagePool&& o) noexcept
     : memory_(std::move(o.memory_)),
+      summaries_(std::move(o.summaries_)),
       layers_(std::move(o.layers_)),
       refs_(std::move(o.refs_)),
       free_(std::move(o.free_)),
       page_bytes_(o.page_bytes_),
+      state_floats_(o.state_floats_),
       dtype_(o.dtype_) {}
 
 PagePool& PagePool::operator=(PagePool&& o) noexcept {
   memory_ = std::move(o.memory_);
+  summaries_ = std::move(o.summaries_);
   layers_ = std::move(o.layers_);
   refs_ = std::move(o.refs_);
   free_ = std::move(o.free_);
   page_bytes_ = o.page_bytes_;
+  state_floats_ = o.state_floats_;
   dtype_ = o.dtype_;
   return *this;
 }
@@ -84,6 +93,10 @@ void PagePool::copy(std::int32_t from, std::int32_t to) noexcept {
               static_cast<std::size_t>(page_bytes_));
 }
 
+std::int64_t PagePool::state_offset(std::int32_t layer) const noexcept {
+  return layers_[static_cast<std::size_t>(layer)].state;
+}
+
 KvView PagePool::view(std::int32_t layer, std::span<const std::int32_t> pages, std::int32_t length) noexcept {
   const Layer& l = layers_[static_cast<std::size_t>(layer)];
   return {.base = memory_.data(),
@@ -96,6 +109,26 @@ KvView PagePool::view(std::int32_t layer, std::span<const std::int32_t> pages, s
           .kv_heads = l.spec.kv_heads,
           .k_dim = l.spec.k_dim,
           .v_dim = l.spec.v_dim};
+}
+
+const float* PagePool::summary(std::int32_t layer, std::int32_t page, std::int32_t kv_head) const noexcept {
+  const Layer& l = layers_[static_cast<std::size_t>(layer)];
+  return reinterpret_cast<const float*>(summaries_.data()) + l.summaries +
+         (std::int64_t{page} * l.spec.kv_heads + kv_head) * 2 * l.spec.k_dim;
+}
+
+void PagePool::summarize(std::int32_t layer, std::span<const std::int32_t> pages, std::int32_t first, std::int32_t n,
+                         ThreadPool& threads) noexcept {
+  const std::int32_t begin = first / kPageTokens, end = (first + n) / kPageTokens;
+  const KvView keys = view(layer, pages, end * kPageTokens);
+  threads.parallel_for(std::int64_t{end - begin} * keys.kv_heads, 1, [&](std::int64_t from, std::int64_t to, int) {
+    for (std::int64_t i = from; i < to; ++i) {
+      const auto page = begin + static_cast<std::int32_t>(i / keys.kv_heads);
+      const auto head = static_cast<std::int32_t>(i % keys.kv_heads);
+      const float* place = summary(layer, pages[static_cast<std::size_t>(page)], head);
+      page_bounds(keys, page, head, const_cast<float*>(place));
+    }
+  });
 }
 
 }  // namespace heed

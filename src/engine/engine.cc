@@ -34,6 +34,7 @@ struct Engine::Impl {
 
   // Any thread.
   Expected<void> check_request(const GenerationRequest& request) const;
+  Expected<void> check_attention_policy(const AttentionPolicy& policy) const;
   Expected<void> check_room() const;  // under the lock
   bool wait_until_idle(std::int64_t timeout_ms);
 
@@ -206,7 +207,23 @@ Expected<void> Engine::Impl::check_request(const GenerationRequest& r) const {
     return fail(Code::invalid_argument,
                 "submit: deadline_ms must be 0 (none) or more, got " + std::to_string(r.deadline_ms), "deadline_ms");
   }
+  HEED_TRY(check_attention_policy(r.attention));
   return check(r.sampling, vocab);
+}
+
+Expected<void> Engine::Impl::check_attention_policy(const AttentionPolicy& policy) const {
+  if (!policy.is_lossy()) return {};
+  HEED_TRY(check(policy));
+  const std::string name(policy_name(policy.kept));
+  const auto& allowed = options.attention_policies;
+  if (std::find(allowed.begin(), allowed.end(), name) == allowed.end())
+    return fail(Code::invalid_argument, "attention: policy: \"" + name + "\" is not allowed here", "policy");
+  if (policy.window < options.least_attention)
+    return fail(Code::invalid_argument,
+                "attention: window: expected at least " + std::to_string(options.least_attention) + " here, got " +
+                    std::to_string(policy.window),
+                "window");
+  return model.supports(policy);
 }
 
 Expected<void> Engine::Impl::check_room() const {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cache/attention_policy.h"
 #include "core/clock.h"
 #include "core/expected.h"
 #include "decode/sampler.h"
@@ -23,6 +24,7 @@ struct GenerationRequest {
   std::string tenant;             // fairness and cache isolation key
   std::int64_t deadline_ms = 0;   // 0: none; from submission
   std::int32_t priority = 0;      // higher first within a tenant's share
+  AttentionPolicy attention;      // lossy unless full; states are shared only among requests with the same one
 };
 
 enum class FinishReason : std::uint8_t { stop, length, cancelled, deadline, error };
@@ -53,6 +55,8 @@ struct EngineOptions {
   std::int32_t max_queued = 256;     // beyond: `busy`
   std::int32_t prefill_chunk = 512;  // prompt tokens per step, over all sequences
   std::int32_t kept_states = 4;      // finished conversations whose keys and values stay for prefix reuse
+  std::vector<std::string> attention_policies = {"window", "topk_pages", "big_bird"};  // besides full
+  std::int32_t least_attention = 64;  // tokens: the smallest window a request may ask for
   const Clock* clock = &system_clock();
 };
 

@@ -134,7 +134,7 @@ FakeModel::FakeModel(FakeModelOptions options)
 
 FakeModel::~FakeModel() = default;
 
-std::unique_ptr<ModelState> FakeModel::new_state() {
+std::unique_ptr<ModelState> FakeModel::new_state(const AttentionPolicy&) {
   return std::make_unique<FakeState>(ledger_, options_.page_tokens);
 }
 

@@ -57,7 +57,8 @@ class FakeModel final : public LanguageModel {
   std::int32_t max_step_tokens() const noexcept override { return options_.max_step_tokens; }
   const std::string& chat_template() const noexcept override { return template_; }
   std::string description() const override { return "fake, bytes and a hash"; }
-  std::unique_ptr<ModelState> new_state() override;
+  using LanguageModel::new_state;
+  std::unique_ptr<ModelState> new_state(const AttentionPolicy& policy) override;
   Expected<void> reserve(ModelState& state, std::int32_t tokens) override;
   Expected<void> step(std::span<StepItem> items) override;
 

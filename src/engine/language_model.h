@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cache/attention_policy.h"
 #include "core/expected.h"
 #include "text/tokenizer.h"
 
@@ -37,7 +38,14 @@ class LanguageModel {
   virtual std::int32_t max_step_tokens() const noexcept = 0;      // over all items of one step
   virtual const std::string& chat_template() const noexcept = 0;  // Jinja source, empty for base models
   virtual std::string description() const = 0;                    // "qwen2 0.5B Q4_K_M, ..." for logs and pages
-  virtual std::unique_ptr<ModelState> new_state() = 0;
+  /// A state keeps its policy for life, and so do its forks.
+  virtual std::unique_ptr<ModelState> new_state(const AttentionPolicy& policy) = 0;
+  std::unique_ptr<ModelState> new_state() { return new_state(AttentionPolicy{}); }
+  /// Can this model's sequences attend so? `unsupported` when not.
+  virtual Expected<void> supports(const AttentionPolicy& policy) const {
+    static_cast<void>(policy);
+    return {};
+  }
   /// Memory check ahead of a step: can `state` grow by `tokens`? `busy` when not now.
   virtual Expected<void> reserve(ModelState& state, std::int32_t tokens) = 0;
   /// One forward pass over a ragged batch. Items were reserved. On error no state advanced.

@@ -8,6 +8,7 @@
 #include "core/file.h"
 #include "formats/gguf.h"
 #include "kernels/kernels.h"
+#include "kernels/page_bounds.h"
 #include "model/family.h"
 #include "model/forward.h"
 
@@ -16,14 +17,24 @@ namespace {
 
 class CachedState final : public ModelState {
  public:
-  explicit CachedState(KvCache cache) : cache_(std::move(cache)) {}
-  std::int32_t length() const noexcept override { return cache_.length(); }
-  void truncate(std::int32_t tokens) noexcept override { cache_.truncate(tokens); }
-  std::unique_ptr<ModelState> fork() const override { return std::make_unique<CachedState>(cache_.fork()); }
+  /// `base`: the model's memory tokens ahead of the text, which nobody outside counts. Outlives the state.
+  CachedState(KvCache cache, const KvCache& base, std::shared_ptr<const AttentionPlan> plan)
+      : cache_(std::move(cache)), base_(&base), plan_(std::move(plan)) {}
+  std::int32_t length() const noexcept override { return cache_.length() - base_->length(); }
+  void truncate(std::int32_t tokens) noexcept override {
+    cache_.truncate(tokens + base_->length());
+    if (cache_.length() < base_->length()) cache_ = base_->fork();  // states that cannot go back begin anew
+  }
+  std::unique_ptr<ModelState> fork() const override {
+    return std::make_unique<CachedState>(cache_.fork(), *base_, plan_);
+  }
   KvCache& cache() noexcept { return cache_; }
+  const AttentionPlan* plan() const noexcept { return plan_.get(); }
 
  private:
   KvCache cache_;
+  const KvCache* base_;
+  std::shared_ptr<const AttentionPlan> plan_;  // none: everything is attended to
 };
 
 std::int64_t free_memory_bytes() {
@@ -55,7 +66,9 @@ class Transformer final : public LanguageModel {
   std::int32_t max_step_tokens() const noexcept override { return step_tokens_; }
   const std::string& chat_template() const noexcept override { return template_; }
   std::string description() const override;
-  std::unique_ptr<ModelState> new_state() override { return std::make_unique<CachedState>(KvCache(*pages_)); }
+  using LanguageModel::new_state;
+  std::unique_ptr<ModelState> new_state(const AttentionPolicy& policy) override;
+  Expected<void> supports(const AttentionPolicy& policy) const override;
   Expected<void> reserve(ModelState& state, std::int32_t tokens) override;
   Expected<void> step(std::span<StepItem> items) override;
   std::size_t weight_bytes() const noexcept { return file_.file_bytes(); }
@@ -73,6 +86,8 @@ class Transformer final : public LanguageModel {
   Arena arena_;
   ModelWeights weights_;
   std::unique_ptr<PagePool> pages_;
+  std::unique_ptr<KvCache> memory_;  // where every sequence begins
+  DType kv_dtype_ = DType::f16;
   std::unique_ptr<Tokenizer> tokenizer_;
   std::string template_, display_name_;
   std::int32_t context_ = 0, step_tokens_ = 0;
@@ -107,6 +122,8 @@ Expected<std::unique_ptr<Transformer>> Transformer::load(const std::string& path
     return fail(Code::invalid_argument, "load: weights must be file or f32, got " + options.weights, "weights");
   HEED_ASSIGN(t->weights_, load_weights(t->spec_, t->file_, exec, how));
   HEED_TRY(t->make_cache(options));
+  HEED_ASSIGN(KvCache memory, remember(t->spec_, t->weights_, *t->pages_, exec));
+  t->memory_ = std::make_unique<KvCache>(std::move(memory));
   t->items_.reserve(static_cast<std::size_t>(t->step_tokens_));
   return t;
 }
@@ -114,16 +131,17 @@ Expected<std::unique_ptr<Transformer>> Transformer::load(const std::string& path
 Expected<void> Transformer::make_cache(const LoadOptions& options) {
   constexpr std::int32_t kDefaultContext = 32768;
   context_ = options.context > 0 ? std::min(options.context, spec_.context) : std::min(spec_.context, kDefaultContext);
-  HEED_ASSIGN(const DType dtype, kv_dtype_of(options.kv_dtype));
+  HEED_ASSIGN(kv_dtype_, kv_dtype_of(options.kv_dtype));
   std::int64_t page_bytes = 0;
   for (const KvLayerSpec& l : kv_layers(spec_))
-    page_bytes += row_bytes(dtype, std::int64_t{kPageTokens} * l.kv_heads * (l.k_dim + l.v_dim));
-  const std::int64_t context_pages = (context_ + kPageTokens - 1) / kPageTokens + 1;
+    page_bytes += row_bytes(kv_dtype_, std::int64_t{kPageTokens} * l.kv_heads * (l.k_dim + l.v_dim));
+  page_bytes = std::max<std::int64_t>(page_bytes, 1);  // a model of states alone
+  const std::int64_t context_pages = (context_ + spec_.memory_tokens + kPageTokens - 1) / kPageTokens + 1;
   std::int64_t pages = options.kv_bytes > 0 ? options.kv_bytes / page_bytes
                                             : std::min(2 * context_pages, free_memory_bytes() / 4 / page_bytes);
   pages = std::clamp<std::int64_t>(pages, 1, 1 << 24);
-  context_ = static_cast<std::int32_t>(std::min<std::int64_t>(context_, pages * kPageTokens));
-  HEED_ASSIGN(PagePool pool, PagePool::make(kv_layers(spec_), dtype, static_cast<std::int32_t>(pages)));
+  context_ = static_cast<std::int32_t>(std::min<std::int64_t>(context_, pages * kPageTokens - spec_.memory_tokens));
+  HEED_ASSIGN(PagePool pool, PagePool::make(kv_layers(spec_), kv_dtype_, static_cast<std::int32_t>(pages)));
   pages_ = std::make_unique<PagePool>(std::move(pool));
   return {};
 }
@@ -136,6 +154,23 @@ std::string Transformer::description() const {
          std::to_string(pool_.threads()) + " threads";
 }
 
+std::unique_ptr<ModelState> Transformer::new_state(const AttentionPolicy& policy) {
+  std::shared_ptr<const AttentionPlan> plan;
+  AttentionPolicy own = policy;
+  own.sinks += spec_.memory_tokens;
+  if (policy.is_lossy())
+    plan = std::make_shared<const AttentionPlan>(plan_attention(own, context_ + spec_.memory_tokens));
+  return std::make_unique<CachedState>(memory_->fork(), *memory_, std::move(plan));
+}
+
+Expected<void> Transformer::supports(const AttentionPolicy& policy) const {
+  if (policy.kept != AttentionKept::topk_pages || has_page_bounds(kv_dtype_)) return {};
+  return fail(
+      Code::unsupported,
+      "attention: topk_pages needs keys in f16, bf16 or f32, this model's are " + std::string(info(kv_dtype_).name),
+      "policy");
+}
+
 Expected<void> Transformer::reserve(ModelState& state, std::int32_t tokens) {
   KvCache& cache = static_cast<CachedState&>(state).cache();
   return cache.reserve(cache.length() + tokens);
@@ -144,7 +179,8 @@ Expected<void> Transformer::reserve(ModelState& state, std::int32_t tokens) {
 Expected<void> Transformer::step(std::span<StepItem> items) {
   items_.clear();
   for (StepItem& item : items)
-    items_.push_back({&static_cast<CachedState*>(item.state)->cache(), item.tokens, item.logits});
+    items_.push_back({&static_cast<CachedState*>(item.state)->cache(), item.tokens, item.logits,
+                      static_cast<CachedState*>(item.state)->plan()});
   Exec exec{pool_, arena_, *kernels_, counters_, activations_};
   return forward(spec_, weights_, items_, exec);
 }

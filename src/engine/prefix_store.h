@@ -13,7 +13,7 @@ namespace heed {
 
 std::int32_t common_prefix(std::span<const std::int32_t> a, std::span<const std::int32_t> b) noexcept;
 
-/// Least recently used goes first. A state is never shown to another tenant.
+/// Least recently used goes first. A state is never shown to another tenant (more precisely: Sequence::state_owner).
 class PrefixStore {
  public:
   static constexpr std::int32_t kLeastTokens = 16;  // shorter prefixes are cheaper to compute than to keep

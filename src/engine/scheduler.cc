@@ -93,7 +93,7 @@ std::vector<std::unique_ptr<Sequence>> Scheduler::take_if(const std::function<bo
 void Scheduler::keep_state(Sequence& sequence) {
   if (!sequence.state) return;
   const auto fed = static_cast<std::size_t>(sequence.fed());
-  kept_.keep(sequence.request().tenant, std::span(sequence.tokens()).first(fed), std::move(sequence.state));
+  kept_.keep(sequence.state_owner(), std::span(sequence.tokens()).first(fed), std::move(sequence.state));
   sequence.state.reset();
 }
 
@@ -103,9 +103,9 @@ std::int32_t Scheduler::attach_state(Sequence& sequence) {
   PrefixStore::Match best;
   // Logprobs of the prompt need every position computed.
   if (!sequence.request().prompt_logprobs) {
-    best = kept_.find(sequence.request().tenant, tokens);
+    best = kept_.find(sequence.state_owner(), tokens);
     for (const auto& other : running_) {
-      if (other->request().tenant != sequence.request().tenant || !other->state) continue;
+      if (other->state_owner() != sequence.state_owner() || !other->state) continue;
       const auto fed = static_cast<std::size_t>(other->fed());
       const std::int32_t common = common_prefix(std::span(other->tokens()).first(fed), tokens);
       if (common > best.common) best = {other->state.get(), common};
@@ -117,7 +117,7 @@ std::int32_t Scheduler::attach_state(Sequence& sequence) {
     if (sequence.state) sequence.state->truncate(reused);
     if (sequence.state && sequence.state->length() == reused) return reused;
   }
-  sequence.state = model_.new_state();
+  sequence.state = model_.new_state(sequence.request().attention);
   return 0;
 }
 

@@ -15,13 +15,22 @@ std::int32_t token_limit(const GenerationRequest& request, std::int32_t context)
   return static_cast<std::int32_t>(std::min<std::int64_t>(wanted, context));
 }
 
+// A lossy policy changes keys and values, so it is part of whose they are.
+std::string owner_of(const GenerationRequest& request) {
+  const AttentionPolicy& p = request.attention;
+  if (!p.is_lossy()) return request.tenant;
+  return request.tenant + '\n' + std::string(policy_name(p.kept)) + ' ' + std::to_string(p.window) + ' ' +
+         std::to_string(p.sinks) + ' ' + std::to_string(p.budget);
+}
+
 double to_ms(std::int64_t ns) { return static_cast<double>(std::max<std::int64_t>(ns, 0)) / kNsPerMs; }
 
 }  // namespace
 
 Sequence::Sequence(GenerationRequest request, std::shared_ptr<GenerationSink> sink, StopMatcher matcher,
                    const LanguageModel& model, std::int64_t now_ns)
-    : request_(std::move(request)),
+    : state_owner_(owner_of(request)),
+      request_(std::move(request)),
       sink_(std::move(sink)),
       prompt_length_(static_cast<std::int32_t>(request_.prompt.size())),
       limit_(token_limit(request_, model.context_length())),

@@ -32,6 +32,9 @@ class Sequence {
   bool is_decoding() const noexcept { return left() == 1 && total() > prompt_length_; }
   bool is_expired(std::int64_t now_ns) const noexcept { return deadline_ns_ > 0 && now_ns >= deadline_ns_; }
 
+  /// Whose states this one may continue: its tenant's, with the same attention.
+  const std::string& state_owner() const noexcept { return state_owner_; }
+
   /// Does the next chunk need the logits of all its positions?
   bool scores_prompt() const noexcept;
   /// Logits [count, vocab] of positions begin .. begin + count.
@@ -53,6 +56,7 @@ class Sequence {
   void send(const Delta& delta);
 
   RequestId id_ = 0;
+  std::string state_owner_;
   GenerationRequest request_;  // its prompt moved to tokens_
   std::shared_ptr<GenerationSink> sink_;
   std::vector<std::int32_t> tokens_;  // prompt, then output

@@ -1,6 +1,7 @@
 // family.cc -- the rows, and what llama-like files share.
 #include "model/family.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -26,6 +27,48 @@ Expected<float> read_rope_scale(const Metadata& m, const std::string& prefix) {
   if (!(factor > 0))
     return fail(Code::malformed, "model: rope scaling factor must be positive", prefix + "rope.scaling.factor");
   return static_cast<float>(1.0 / factor);
+}
+
+// heed's own keys: attention.kinds names the kind of every layer, so that a stack may mix them.
+Expected<void> read_linear_layers(const Metadata& m, const std::string& p, ModelSpec& s) {
+  const auto* kinds = m.strings(p + "attention.kinds");
+  if (!kinds) return {};
+  if (kinds->size() != s.blocks.size())
+    return fail(Code::malformed,
+                "model: attention.kinds names " + std::to_string(kinds->size()) + " layers of " +
+                    std::to_string(s.blocks.size()),
+                p + "attention.kinds");
+  HEED_ASSIGN(const std::int64_t features, m.integer(p + "attention.features", 64, 16, 4096));
+  constexpr std::pair<std::string_view, LinearKind> kNames[] = {{"elu", LinearKind::elu},
+                                                                {"performer", LinearKind::performer},
+                                                                {"gated", LinearKind::gated},
+                                                                {"gated_delta", LinearKind::gated_delta}};
+  for (std::size_t i = 0; i < kinds->size(); ++i) {
+    const std::string& name = (*kinds)[i];
+    if (name == "softmax") continue;
+    const auto* found =
+        std::find_if(std::begin(kNames), std::end(kNames), [&](const auto& n) { return n.first == name; });
+    if (found == std::end(kNames))
+      return fail(Code::unsupported, "model: attention kind \"" + name + "\" is not supported", p + "attention.kinds");
+    BlockSpec& b = s.blocks[i];
+    b.kind = AttentionKind::linear;
+    b.rope.dims = 0;
+    b.linear = {.kind = found->second,
+                .heads = b.attention.heads,
+                .kv_heads = b.attention.kv_heads,
+                .k_dim = b.head_dim,
+                .v_dim = b.head_dim,
+                .features = found->second == LinearKind::performer ? static_cast<std::int32_t>(features) : 0,
+                .scale = b.attention.score.scale};
+  }
+  return {};
+}
+
+Expected<void> read_memory(const Metadata& m, const std::string& p, ModelSpec& s) {
+  HEED_ASSIGN(const std::int64_t tokens, m.integer(p + "memory_tokens", 0, 0, 4096));
+  s.memory_tokens = static_cast<std::int32_t>(tokens);
+  for (BlockSpec& b : s.blocks) b.attention.mask.sink = s.memory_tokens;  // matters where there is a window
+  return {};
 }
 
 Expected<std::int32_t> read_vocab(const Metadata& m, const std::string& prefix) {
@@ -86,6 +129,8 @@ Expected<ModelSpec> read_llama_like(const Metadata& m, std::string_view family) 
   b.head_dim = static_cast<std::int32_t>(head_dim);
   b.ffn_dim = static_cast<std::int32_t>(ffn_dim);
   s.blocks.assign(static_cast<std::size_t>(layers), b);
+  HEED_TRY(read_linear_layers(m, p, s));
+  HEED_TRY(read_memory(m, p, s));
   return s;
 }
 

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/job_mask.h"
+
 namespace heed {
 namespace {
 
@@ -22,10 +24,13 @@ struct Step {
   float* gate_up = nullptr;           // [rows, 2 * max ffn_dim]
   float* branch = nullptr;            // [rows, dim], a half's output before its post-norm (sandwich)
   AttentionJob* jobs = nullptr;       // [items]
+  float* decay = nullptr;             // [rows, max kv_heads], gates of linear attention
+  float* write = nullptr;             // [rows, max kv_heads]
+  LinearJob* linear_jobs = nullptr;   // [items]
 };
 
 struct Widths {
-  std::int64_t qkv = 0, heads = 0, ffn = 0;
+  std::int64_t qkv = 0, heads = 0, ffn = 0, kv_heads = 0;
 };
 
 Widths widths(const ModelSpec& spec) {
@@ -35,6 +40,7 @@ Widths widths(const ModelSpec& spec) {
     w.qkv = std::max(w.qkv, head * (heads + 2 * kv_heads));
     w.heads = std::max(w.heads, head * heads);
     w.ffn = std::max<std::int64_t>(w.ffn, b.ffn_dim);
+    w.kv_heads = std::max(w.kv_heads, kv_heads);
   }
   return w;
 }
@@ -61,7 +67,11 @@ Expected<void> begin(Step& s) {
   s.branch = floats(s.spec.dim);
   s.positions = s.exec.arena.allocate_array<std::int32_t>(rows);
   s.jobs = s.exec.arena.allocate_array<AttentionJob>(s.items.size());
-  if (!s.x || !s.qkv || !s.attended || !s.gate_up || !s.branch || !s.positions || !s.jobs)
+  s.decay = floats(w.kv_heads);
+  s.write = floats(w.kv_heads);
+  s.linear_jobs = s.exec.arena.allocate_array<LinearJob>(s.items.size());
+  if (!s.x || !s.qkv || !s.attended || !s.gate_up || !s.branch || !s.positions || !s.jobs || !s.decay || !s.write ||
+      !s.linear_jobs)
     return fail(Code::out_of_memory, kArenaFull);
   return {};
 }
@@ -69,7 +79,10 @@ Expected<void> begin(Step& s) {
 void embed(Step& s, const Tensor& table) {
   std::int64_t row = 0;
   for (const ForwardItem& item : s.items) {
-    embed_rows(table, item.tokens, s.spec.embed_scale, s.x + row * s.spec.dim, s.exec);
+    if (item.embedded.empty())
+      embed_rows(table, item.tokens, s.spec.embed_scale, s.x + row * s.spec.dim, s.exec);
+    else
+      std::copy(item.embedded.begin(), item.embedded.end(), s.x + row * s.spec.dim);
     for (std::size_t i = 0; i < item.tokens.size(); ++i)
       s.positions[row + static_cast<std::int64_t>(i)] = item.cache->length() + static_cast<std::int32_t>(i);
     row += static_cast<std::int64_t>(item.tokens.size());
@@ -116,9 +129,52 @@ Expected<void> attend(Step& s, const BlockSpec& b, std::int32_t layer, const flo
                              .q_len = n,
                              .first_pos = first,
                              .kv = view};
+    HEED_ASSIGN(s.jobs[i].mask, job_mask(b, item.plan, layer, *item.cache, s.jobs[i], s.exec));
     row += n;
   }
   return attention(b.attention, {s.jobs, s.items.size()}, s.exec);
+}
+
+// Gates from the block's input: log decay = rate * softplus(decay x + bias), write = sigmoid(write x).
+Expected<void> gates(Step& s, const BlockSpec& b, const BlockWeights& w, const Activations& input) {
+  if (!is_gated(b.linear.kind)) return {};
+  const std::int64_t heads = b.attention.kv_heads;
+  const bool writes = b.linear.kind == LinearKind::gated_delta;
+  const MatmulJob jobs[] = {{.w = &w.decay.w, .bias = w.decay_bias.data(), .out = s.decay, .out_stride = heads},
+                            {.w = &w.write.w, .out = s.write, .out_stride = heads}};
+  HEED_TRY(matmul(input, std::span(jobs).first(writes ? 2 : 1), s.exec));
+  for (std::int64_t i = 0; i < s.rows * heads; ++i) {
+    const float x = s.decay[i], softplus = x > 20.0f ? x : std::log1p(std::exp(x));
+    s.decay[i] = w.decay_rate[static_cast<std::size_t>(i % heads)] * softplus;
+    if (writes) s.write[i] = 1.0f / (1.0f + std::exp(-s.write[i]));
+  }
+  return {};
+}
+
+Expected<void> attend_linear(Step& s, const BlockSpec& b, const BlockWeights& w, std::int32_t layer, const float* q,
+                             std::int64_t stride) {
+  LinearSpec spec = b.linear;
+  spec.projection = w.features;
+  const std::int64_t q_dim = std::int64_t{b.attention.heads} * b.head_dim, kv_heads = b.attention.kv_heads;
+  std::int64_t row = 0;
+  for (std::size_t i = 0; i < s.items.size(); ++i) {
+    const ForwardItem& item = s.items[i];
+    const auto n = static_cast<std::int32_t>(item.tokens.size());
+    const float* keys = q + row * stride + q_dim;
+    s.linear_jobs[i] = LinearJob{.q = q + row * stride,
+                                 .k = keys,
+                                 .v = keys + kv_heads * b.head_dim,
+                                 .stride = stride,
+                                 .out = s.attended + row * q_dim,
+                                 .out_stride = q_dim,
+                                 .log_decay = s.decay + row * kv_heads,
+                                 .write = s.write + row * kv_heads,
+                                 .q_len = n,
+                                 .first_pos = item.cache->length(),
+                                 .state = item.cache->state(layer)};
+    row += n;
+  }
+  return linear_attention(spec, {s.linear_jobs, s.items.size()}, s.exec);
 }
 
 Expected<void> attention_half(Step& s, const BlockSpec& b, const BlockWeights& w, std::int32_t layer) {
@@ -139,7 +195,12 @@ Expected<void> attention_half(Step& s, const BlockSpec& b, const BlockWeights& w
   }
   // q and k stand side by side and turn by the same angles: one call rotates both.
   HEED_TRY(rope(b.rope, q, stride, s.rows, b.attention.heads + b.attention.kv_heads, b.head_dim, s.positions, s.exec));
-  HEED_TRY(attend(s, b, layer, q, k, v, stride));
+  if (b.kind == AttentionKind::linear) {
+    HEED_TRY(gates(s, b, w, input));
+    HEED_TRY(attend_linear(s, b, w, layer, q, stride));
+  } else {
+    HEED_TRY(attend(s, b, layer, q, k, v, stride));
+  }
   HEED_ASSIGN(const Activations attended, quantize_activations(s.attended, s.rows, q_dim, s.exec));
   return join(s, attended, w.o, w.attn_post_norm);
 }
@@ -239,7 +300,12 @@ Expected<void> head(Step& s, const ModelWeights& w, const ForwardTrace& trace) {
 std::vector<KvLayerSpec> kv_layers(const ModelSpec& spec) {
   std::vector<KvLayerSpec> layers;
   layers.reserve(spec.blocks.size());
-  for (const BlockSpec& b : spec.blocks) layers.push_back({b.attention.kv_heads, b.head_dim, b.head_dim});
+  for (const BlockSpec& b : spec.blocks) {
+    if (b.kind == AttentionKind::linear)
+      layers.push_back({.state_floats = linear_state_floats(b.linear)});
+    else
+      layers.push_back({b.attention.kv_heads, b.head_dim, b.head_dim});
+  }
   return layers;
 }
 
@@ -248,7 +314,7 @@ std::size_t step_bytes(const ModelSpec& spec, std::int64_t rows, std::int64_t lo
   // Activations come twice (float and two int8 with scales): 7 bytes a value are enough; attention's scratch is bounded
   // by its own spans and counted with the fixed part.
   const std::int64_t per_row =
-      4 * (2 * spec.dim + w.qkv + w.heads + 2 * w.ffn) + 7 * (3 * spec.dim + w.heads + w.ffn) + 64;
+      4 * (2 * spec.dim + w.qkv + w.heads + 2 * w.ffn + 2 * w.kv_heads) + 7 * (3 * spec.dim + w.heads + w.ffn) + 64;
   constexpr std::int64_t kFixed = std::int64_t{64} << 20;
   return static_cast<std::size_t>(rows * per_row + logit_rows * (4 * spec.vocab + 7 * spec.dim) + kFixed);
 }
@@ -274,6 +340,16 @@ Expected<void> forward(const ModelSpec& spec, const ModelWeights& weights, std::
   ++exec.counters.steps;
   exec.counters.tokens += s.rows;
   return {};
+}
+
+Expected<KvCache> remember(const ModelSpec& spec, const ModelWeights& weights, PagePool& pool, Exec& exec) {
+  KvCache cache(pool);
+  if (spec.memory_tokens == 0) return cache;
+  const std::vector<std::int32_t> places(static_cast<std::size_t>(spec.memory_tokens), 0);
+  HEED_TRY(cache.reserve(spec.memory_tokens));
+  ForwardItem item{.cache = &cache, .tokens = places, .embedded = weights.memory};
+  HEED_TRY(forward(spec, weights, {&item, 1}, exec));
+  return cache;
 }
 
 }  // namespace heed

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <span>
 
+#include "cache/attention_policy.h"
 #include "cache/kv_cache.h"
 #include "core/expected.h"
 #include "kernels/exec.h"
@@ -15,6 +16,8 @@ struct ForwardItem {
   KvCache* cache = nullptr;              // reserved for length() + tokens.size(); advanced by forward
   std::span<const std::int32_t> tokens;  // ids in [0, vocab), at positions cache->length() ...
   std::span<float> logits;               // [vocab] of the last token, [tokens.size() * vocab] of all, or empty
+  const AttentionPlan* plan = nullptr;   // what the sequence attends to, the same in all its steps; none: everything
+  std::span<const float> embedded = {};  // [tokens.size(), dim]: rows instead of the tokens' embeddings
 };
 
 /// Sees the hidden state after the embedding (layer -1), after every block, and after the final norm (layer = blocks).
@@ -28,6 +31,9 @@ std::vector<KvLayerSpec> kv_layers(const ModelSpec& spec);
 
 /// Upper bound of the arena bytes one step of `rows` tokens with `logit_rows` rows of logits takes.
 std::size_t step_bytes(const ModelSpec& spec, std::int64_t rows, std::int64_t logit_rows);
+
+/// The model's memory tokens run through it once: where every sequence begins (KvCache::fork). Empty without any.
+Expected<KvCache> remember(const ModelSpec& spec, const ModelWeights& weights, PagePool& pool, Exec& exec);
 
 /// One pass over all items. The arena is reset first. On error no cache advanced.
 Expected<void> forward(const ModelSpec& spec, const ModelWeights& weights, std::span<ForwardItem> items, Exec& exec,

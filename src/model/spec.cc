@@ -19,6 +19,9 @@ Expected<void> check_block(const BlockSpec& b, std::size_t layer) {
   if (b.rope.dims < 0 || b.rope.dims > b.head_dim || b.rope.dims % 2 != 0)
     return wrong(at + "rope dims must be even and at most head_dim " + std::to_string(b.head_dim), b.rope.dims);
   if (!(b.rope.base > 0.0f)) return wrong(at + "rope base must be positive", static_cast<std::int64_t>(b.rope.base));
+  if (b.kind == AttentionKind::linear && b.linear.kind == LinearKind::performer &&
+      (b.linear.features < 16 || b.linear.features > 4096 || b.linear.features % 16 != 0))
+    return wrong(at + "features must be a multiple of 16 in 16..4096", b.linear.features);
   if (b.ffn_dim < 32 || b.ffn_dim > 1 << 20 || b.ffn_dim % 32 != 0)
     return wrong(at + "ffn_dim must be a multiple of 32 in 32..1048576", b.ffn_dim);
   return {};
@@ -31,6 +34,8 @@ Expected<void> check(const ModelSpec& spec) {
     return wrong("dim must be a multiple of 32 in 32..65536", spec.dim);
   if (spec.vocab < 1 || spec.vocab > 1 << 22) return wrong("vocabulary size must be in 1..4194304", spec.vocab);
   if (spec.context < 1) return wrong("context length must be positive", spec.context);
+  if (spec.memory_tokens < 0 || spec.memory_tokens > 4096)
+    return wrong("memory tokens must be in 0..4096", spec.memory_tokens);
   if (spec.blocks.empty() || spec.blocks.size() > 1024)
     return wrong("block count must be in 1..1024", static_cast<std::int64_t>(spec.blocks.size()));
   for (std::size_t i = 0; i < spec.blocks.size(); ++i) HEED_TRY(check_block(spec.blocks[i], i));

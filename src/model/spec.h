@@ -7,14 +7,20 @@
 #include "core/expected.h"
 #include "kernels/attention.h"
 #include "kernels/layers.h"
+#include "kernels/linear_attention.h"
 
 namespace heed {
 
 /// Where a block's norms stand: before each half, or before and after it (Gemma 2 and 3).
 enum class NormPlace : std::uint8_t { pre, sandwich };
 
+/// What a block does with its past: keeps every key and value, or one state of fixed size.
+enum class AttentionKind : std::uint8_t { softmax, linear };
+
 struct BlockSpec {
-  AttentionSpec attention;
+  AttentionKind kind = AttentionKind::softmax;
+  AttentionSpec attention;  // heads of either kind
+  LinearSpec linear;        // of kind linear; its projection is a weight
   RopeSpec rope;
   std::int32_t head_dim = 0;
   std::int32_t ffn_dim = 0;
@@ -32,6 +38,7 @@ struct ModelSpec {
   float embed_scale = 1.0f;
   float logit_softcap = 0.0f;  // > 0: cap * tanh(logit / cap)
   NormPlace norm_place = NormPlace::pre;
+  std::int32_t memory_tokens = 0;  // learned rows ahead of every text, visible from everywhere (Burtsev et al. 2020)
   std::vector<BlockSpec> blocks;
 };
 

@@ -14,6 +14,20 @@ std::string shape_text(std::int64_t rows, std::int64_t cols) {
   return "[" + (rows > 0 ? std::to_string(rows) + ", " : std::string()) + std::to_string(cols) + "]";
 }
 
+Expected<void> visit_linear(const BlockSpec& b, const std::string& p, std::int64_t dim, BlockWeights& w,
+                            const Visit& visit) {
+  if (b.kind != AttentionKind::linear) return {};
+  const std::int64_t kv_heads = b.attention.kv_heads;
+  if (b.linear.kind == LinearKind::performer)
+    return visit({p + "attn_features.weight", "", b.head_dim, b.linear.features, &w.features});
+  if (!is_gated(b.linear.kind)) return {};
+  HEED_TRY(visit({p + "ssm_alpha.weight", "", kv_heads, dim, &w.decay.w}));
+  HEED_TRY(visit({p + "ssm_dt.bias", "", 0, kv_heads, &w.decay_bias}));
+  HEED_TRY(visit({p + "ssm_a", "", 0, kv_heads, &w.decay_rate}));
+  if (b.linear.kind != LinearKind::gated_delta) return {};
+  return visit({p + "ssm_beta.weight", "", kv_heads, dim, &w.write.w});
+}
+
 Expected<void> visit_block(const ModelSpec& spec, const BlockSpec& b, const std::string& p, BlockWeights& w,
                            const Visit& visit) {
   const std::int64_t dim = spec.dim, ffn = b.ffn_dim, head = b.head_dim;
@@ -35,6 +49,7 @@ Expected<void> visit_block(const ModelSpec& spec, const BlockSpec& b, const std:
     HEED_TRY(vector("attn_q_norm.weight", head, w.q_norm));
     HEED_TRY(vector("attn_k_norm.weight", head, w.k_norm));
   }
+  HEED_TRY(visit_linear(b, p, dim, w, visit));
   HEED_TRY(matrix("attn_output.weight", dim, q, w.o));
   HEED_TRY(vector("ffn_norm.weight", dim, w.ffn_norm));
   if (spec.norm_place == NormPlace::sandwich) {
@@ -82,8 +97,8 @@ Expected<void> fill(const WeightSlot& slot, const Tensor& t, WeightPrecision pre
         Code::unsupported,
         "load: tensor " + slot.name + " must be F32, F16 or BF16, the file has " + std::string(info(t.dtype).name),
         slot.name);
-  v.resize(static_cast<std::size_t>(t.cols()));
-  dequantize_row(t.dtype, t.data, t.cols(), v.data());
+  v.resize(static_cast<std::size_t>(t.rows() * t.cols()));
+  for (std::int64_t r = 0; r < t.rows(); ++r) dequantize_row(t.dtype, t.row(r), t.cols(), v.data() + r * t.cols());
   return {};
 }
 
@@ -104,6 +119,8 @@ Expected<void> visit_weights(const ModelSpec& spec, ModelWeights& weights, const
   HEED_TRY(visit({"token_embd.weight", "", spec.vocab, spec.dim, &weights.tokens}));
   for (std::size_t i = 0; i < spec.blocks.size(); ++i)
     HEED_TRY(visit_block(spec, spec.blocks[i], "blk." + std::to_string(i) + ".", weights.blocks[i], visit));
+  if (spec.memory_tokens > 0)
+    HEED_TRY(visit({"memory_embd.weight", "", spec.memory_tokens, spec.dim, &weights.memory}));
   HEED_TRY(visit({"output_norm.weight", "", 0, spec.dim, &weights.output_norm}));
   return visit({"output.weight", "token_embd.weight", spec.vocab, spec.dim, &weights.output});
 }

@@ -23,12 +23,16 @@ struct BlockWeights {
   Vector attn_norm, attn_post_norm, ffn_norm, ffn_post_norm;  // [dim]
   Vector q_norm, k_norm;                                      // [head_dim]
   Linear q, k, v, o, gate, up, down;
+  Vector features;                // performer: [head_dim, features]
+  Linear decay, write;            // gated kinds: [kv_heads, dim] each
+  Vector decay_rate, decay_bias;  // gated kinds: [kv_heads]; log decay = rate * softplus(decay x + bias), rate < 0
 };
 
 struct ModelWeights {
   Tensor tokens;        // [vocab, dim], view into the file: only rows that are read enter memory
   PackedMatrix output;  // [vocab, dim]; packed from `tokens` when the file ties them
   Vector output_norm;   // [dim]
+  Vector memory;        // [memory_tokens, dim]
   std::vector<BlockWeights> blocks;
 };
 
@@ -36,7 +40,7 @@ struct ModelWeights {
 struct WeightSlot {
   std::string name;
   std::string otherwise;  // name to read when `name` is absent (tied output); empty: required
-  std::int64_t rows = 0;  // 0: a vector of `cols`
+  std::int64_t rows = 0;  // 0: a vector of `cols`; a Vector may also be a matrix, row by row
   std::int64_t cols = 0;
   std::variant<Vector*, PackedMatrix*, Tensor*> target;
 };

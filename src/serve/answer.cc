@@ -15,6 +15,22 @@ void append_header(JsonOut& out, const Answer& answer, const char* object) {
   out.member("model", answer.model).member("system_fingerprint", answer.fingerprint);
 }
 
+void append_attention(JsonOut& out, const Answer& answer) {
+  const AttentionPolicy& p = answer.params.attention;
+  if (!p.is_lossy()) return;
+  out.key("attention").open_object().member("policy", policy_name(p.kept)).member("window", p.window);
+  out.member("sinks", p.sinks);
+  if (p.kept != AttentionKept::window) out.member("budget", p.budget);
+  out.close_object();
+}
+
+void append_attention_notice(JsonOut& out, const Answer& answer) {
+  if (!answer.params.attention.is_lossy()) return;
+  out.key("heed").open_object();
+  append_attention(out, answer);
+  out.close_object();
+}
+
 void append_usage(JsonOut& out, const Answer& answer) {
   std::int64_t prompt = 0, cached = 0, completion = 0;
   Usage longest;
@@ -39,6 +55,7 @@ void append_usage(JsonOut& out, const Answer& answer) {
   out.member("prefill_ms", rounded(longest.prefill_ms)).member("decode_ms", rounded(longest.decode_ms));
   out.member("queue_ms", rounded(longest.queue_ms));
   if (missed_deadline) out.member("missed_deadline", true);
+  append_attention(out, answer);
   out.close_object();
 }
 

@@ -59,6 +59,10 @@ const char* finish_text(FinishReason reason) noexcept;
 /// "usage" and "heed" (timings). Prompt tokens count once per prompt, completion tokens over all choices;
 /// cached_tokens are those of each prompt's first choice.
 void append_usage(JsonOut& out, const Answer& answer);
+/// "attention": the policy, when it is lossy: nobody should learn of it by a worse answer.
+void append_attention(JsonOut& out, const Answer& answer);
+/// "heed" with the policy, for a stream's last chunk; nothing when all is attended to.
+void append_attention_notice(JsonOut& out, const Answer& answer);
 void append_header(JsonOut& out, const Answer& answer, const char* object);
 
 }  // namespace heed

@@ -59,8 +59,9 @@ class ChatFormat final : public AnswerFormat {
   std::string finish_chunk(const Answer& answer, const Choice& choice, std::size_t index) const override {
     JsonOut out = begin_chunk(answer, index);
     out.close_object().key("logprobs").null();
-    out.member("finish_reason", finish_text(*choice.finish));
-    return close_chunk(out, answer);
+    out.member("finish_reason", finish_text(*choice.finish)).close_object().close_array();
+    append_attention_notice(out, answer);
+    return close_document(out, answer);
   }
 
   std::string usage_chunk(const Answer& answer) const override {
@@ -111,6 +112,10 @@ class ChatFormat final : public AnswerFormat {
 
   static std::string close_chunk(JsonOut& out, const Answer& answer) {
     out.close_object().close_array();
+    return close_document(out, answer);
+  }
+
+  static std::string close_document(JsonOut& out, const Answer& answer) {
     if (answer.params.include_usage) out.key("usage").null();
     return out.close_object().take();
   }

@@ -153,6 +153,7 @@ class CompletionFormat final : public AnswerFormat {
     else
       out.value(finish);
     out.close_object().close_array();
+    if (finish != nullptr) append_attention_notice(out, answer);
     if (answer.params.include_usage) out.key("usage").null();
     return out.close_object().take();
   }

@@ -30,6 +30,8 @@ struct Config {
   std::string kv_dtype = "f16", activations = "exact", cpu;
   // [engine]
   std::int64_t max_running = 8, max_queued = 256, prefill_chunk = 512, kept_states = 4;
+  std::vector<std::string> attention_policies = {"window", "topk_pages", "big_bird"};
+  std::int64_t least_attention = 64;
 };
 
 /// Where the text of a field goes; the kind follows from it.

@@ -161,6 +161,7 @@ GenerationRequest Generation::request_of(const Choice& choice, std::size_t index
   request.tenant = tenant_;
   request.deadline_ms = params.deadline_ms;
   request.priority = params.priority;
+  request.attention = params.attention;
   return request;
 }
 
@@ -187,6 +188,7 @@ void Generation::submit(std::vector<PromptTokens> prompts) {
     if (!id) {
       ApiError error = from_error(id.error());
       if (error.code == "context_length_exceeded") error.param = format_->input_field();
+      if (id.error().text.starts_with("attention: ")) error.param = "heed.attention." + id.error().where;
       return fail_with(error);
     }
     choice.id = *id;

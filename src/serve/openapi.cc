@@ -33,11 +33,30 @@ Json schema_of(const ParamRow& row) {
   return Json::object();
 }
 
+Json heed_schema() {
+  const auto tokens = [](const char* about, int least, int otherwise) {
+    return Json{
+        {"type", "integer"}, {"minimum", least}, {"maximum", 1 << 24}, {"default", otherwise}, {"description", about}};
+  };
+  const AttentionPolicy usual;
+  Json attention = {{"type", "object"}, {"description", "Lossy unless full; the answer names it in heed.attention."}};
+  attention["properties"] = {
+      {"policy", {{"type", "string"}, {"enum", {"full", "window", "topk_pages", "big_bird"}}, {"default", "full"}}},
+      {"window", tokens("last tokens that stay visible", 64, usual.window)},
+      {"sinks", tokens("first tokens that stay visible", 0, usual.sinks)},
+      {"budget", tokens("tokens in chosen (topk_pages) or drawn (big_bird) pages of 64", 64, usual.budget)}};
+  return {{"type", "object"},
+          {"properties",
+           {{"attention", std::move(attention)},
+            {"deadline_ms", {{"type", "integer"}, {"minimum", 1}, {"maximum", 86'400'000}}},
+            {"priority", {{"type", "integer"}, {"minimum", -100}, {"maximum", 100}}}}}};
+}
+
 Json request_schema(Endpoint endpoint, const char* required) {
   Json properties = Json::object();
   for (const ParamRow& row : parameter_table()) {
     if ((row.endpoints & endpoint) == 0) continue;
-    Json schema = schema_of(row);
+    Json schema = row.name == "heed" ? heed_schema() : schema_of(row);
     schema["description"] =
         row.apply == nullptr ? "Not supported yet: " + std::string(row.about) : std::string(row.about);
     properties[std::string(row.name)] = std::move(schema);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "decode/sampler.h"
+#include "engine/engine.h"
 #include "serve/api_error.h"
 
 namespace heed {
@@ -29,6 +30,7 @@ struct GenerationParams {
   SamplingParams sampling;         // top_logprobs: -1 unless asked for
   std::int32_t top_logprobs = -1;  // as given
   std::vector<std::string> stop;
+  AttentionPolicy attention;  // heed.attention
   std::int64_t deadline_ms = 0;
   std::int32_t priority = 0;
 };

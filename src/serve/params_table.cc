@@ -125,6 +125,31 @@ Applied set_heed_integer(const Json& value, const std::string& name, std::int64_
   return out = number, std::nullopt;
 }
 
+Applied set_attention(GenerationParams& p, const Json& v) {
+  if (!v.is_object()) return invalid_type("heed.attention", "an object", describe(v));
+  const std::pair<const char*, std::int32_t AttentionPolicy::*> sizes[] = {
+      {"window", &AttentionPolicy::window}, {"sinks", &AttentionPolicy::sinks}, {"budget", &AttentionPolicy::budget}};
+  for (const auto& [key, value] : v.items()) {
+    const std::string name = "heed.attention." + key;
+    if (value.is_null()) continue;
+    if (key == "policy") {
+      if (!value.is_string()) return invalid_type(name, "a string", describe(value));
+      const auto kept = policy_by_name(value.get<std::string>());
+      if (!kept) return invalid_value(name, kept.error().text.substr(kept.error().text.find("expected")));
+      p.attention.kept = *kept;
+    } else if (key == "kv_dtype") {
+      return not_supported_yet(name, "the type of keys and values is the server's setting kv_dtype");
+    }
+    for (const auto& [field, place] : sizes) {
+      if (key != field) continue;
+      std::int64_t number = 0;
+      if (auto error = set_heed_integer(value, name, key == "sinks" ? 0 : 64, 1 << 24, number)) return error;
+      p.attention.*place = static_cast<std::int32_t>(number);
+    }
+  }
+  return std::nullopt;
+}
+
 Applied set_heed(GenerationParams& p, const Json& v) {
   for (const auto& [key, value] : v.items()) {
     const std::string name = "heed." + key;
@@ -135,9 +160,11 @@ Applied set_heed(GenerationParams& p, const Json& v) {
     } else if (key == "priority") {
       if (auto error = set_heed_integer(value, name, -100, 100, number)) return error;
       p.priority = static_cast<std::int32_t>(number);
-    } else if (key == "collection" || key == "citations" || key == "context_mode" || key == "attention" ||
-               key == "session" || key == "cache_salt") {
-      return not_supported_yet(name, "heed has no room for it yet; deadline_ms and priority are there");
+    } else if (key == "attention") {
+      if (auto error = set_attention(p, value)) return error;
+    } else if (key == "collection" || key == "citations" || key == "context_mode" || key == "session" ||
+               key == "cache_salt") {
+      return not_supported_yet(name, "heed has no room for it yet; attention, deadline_ms and priority are there");
     }
   }
   return std::nullopt;
@@ -188,7 +215,7 @@ constexpr std::array kRows = {
     ParamRow{"ignore_eos", T::boolean, 3, 0, 0, "Goes on after end tokens (benchmarks). Default false.",
              set_ignore_end},
     ParamRow{"user", T::string, 3, 0, 0, "Accepted; names nobody here.", ignore},
-    ParamRow{"heed", T::object, 3, 0, 0, "heed's own: deadline_ms, priority.", set_heed},
+    ParamRow{"heed", T::object, 3, 0, 0, "heed's own: attention, deadline_ms, priority.", set_heed},
     ParamRow{"tools", T::array, 1, 0, 0, "tools are not supported yet", nullptr, is_empty_list},
     ParamRow{"tool_choice", T::any, 1, 0, 0, "only \"none\" and \"auto\" are supported yet", nullptr, is_none_or_auto},
     ParamRow{"parallel_tool_calls", T::boolean, 1, 0, 0, "expected true or false", nullptr, is_flag},

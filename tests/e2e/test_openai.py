@@ -56,6 +56,17 @@ def test_stop_string_ends_the_answer(client):
     assert answer.choices[0].finish_reason == "stop"
 
 
+def test_a_lossy_attention_policy_answers_and_is_named(client):
+    for policy in ("window", "topk_pages", "big_bird"):
+        attention = {"policy": policy, "window": 256, "budget": 256}
+        answer = chat(client, extra_body={"heed": {"attention": attention}})
+        assert "Paris" in answer.choices[0].message.content
+        assert answer.heed["attention"]["policy"] == policy and answer.heed["attention"]["window"] == 256
+    with pytest.raises(openai.BadRequestError) as refused:
+        chat(client, extra_body={"heed": {"attention": {"policy": "some"}}})
+    assert refused.value.param == "heed.attention.policy"
+
+
 def test_max_tokens_ends_with_length(client):
     answer = chat(client, messages=[{"role": "user", "content": "Tell me a long story."}], max_tokens=5)
     assert answer.choices[0].finish_reason == "length"

@@ -236,6 +236,37 @@ TEST(Engine, TenantsNeverReuseEachOthersStates) {
   EXPECT_GT(run(engine, r).usage.cached_tokens, 0);
 }
 
+TEST(Engine, StatesAreNotSharedAcrossAttentionPolicies) {
+  FakeModel model;
+  Engine engine(model);
+  GenerationRequest r = ask("a prompt that is long enough to be kept for later");
+  r.tenant = "a";
+  EXPECT_EQ(run(engine, r).usage.cached_tokens, 0);
+  r.attention = {AttentionKept::window, 256, 64, 64};
+  EXPECT_EQ(run(engine, r).usage.cached_tokens, 0);
+  EXPECT_GT(run(engine, r).usage.cached_tokens, 0);
+  r.attention.window = 512;
+  EXPECT_EQ(run(engine, r).usage.cached_tokens, 0);
+  r.attention = {};
+  EXPECT_GT(run(engine, r).usage.cached_tokens, 0);
+}
+
+TEST(Engine, AttentionPoliciesHaveLimits) {
+  FakeModel model;
+  Engine engine(model, {.attention_policies = {"window"}, .least_attention = 256});
+  const auto refusal = [&](const AttentionPolicy& policy) {
+    GenerationRequest r = ask("prompt", 3);
+    r.attention = policy;
+    const auto id = engine.submit(r, std::make_shared<RecordingSink>());
+    return id ? std::string("none") : id.error().where;
+  };
+  EXPECT_EQ(refusal({AttentionKept::topk_pages, 1024, 64, 1024}), "policy");
+  EXPECT_EQ(refusal({AttentionKept::window, 255, 64, 1024}), "window");
+  EXPECT_EQ(refusal({AttentionKept::window, 256, -1, 1024}), "sinks");
+  EXPECT_EQ(refusal({AttentionKept::window, 256, 64, 1024}), "none");
+  EXPECT_EQ(refusal({AttentionKept::full, 0, 0, 0}), "none");
+}
+
 TEST(Engine, AFailingStepFailsItsRequestsAndTheEngineGoesOn) {
   for (std::int64_t k = 1; k <= 12; ++k) {
     FakeModel model({.fail_at_step = k});

@@ -29,11 +29,11 @@ struct TestModel {
   Exec exec() { return {pool, arena, *kernels, counters}; }
 
   /// Runs `tokens` through `cache`; returns the logits of all of them [tokens, vocab].
-  Expected<std::vector<float>> run(KvCache& cache, std::span<const std::int32_t> tokens,
-                                   const ForwardTrace& trace = {}) {
+  Expected<std::vector<float>> run(KvCache& cache, std::span<const std::int32_t> tokens, const ForwardTrace& trace = {},
+                                   const AttentionPlan* plan = nullptr) {
     std::vector<float> logits(tokens.size() * static_cast<std::size_t>(spec.vocab));
     HEED_TRY(cache.reserve(cache.length() + static_cast<std::int32_t>(tokens.size())));
-    ForwardItem item{&cache, tokens, logits};
+    ForwardItem item{.cache = &cache, .tokens = tokens, .logits = logits, .plan = plan};
     Exec e = exec();
     HEED_TRY(forward(spec, weights, {&item, 1}, e, trace));
     return logits;

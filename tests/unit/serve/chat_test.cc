@@ -64,6 +64,21 @@ TEST_F(ChatTest, WrongUsageAndFinishReason) {
   EXPECT_EQ(cut["usage"]["completion_tokens"], 2);
 }
 
+// A lossy policy is named wherever its answer goes.
+TEST_F(ChatTest, LossyAttentionIsNamedInTheAnswer) {
+  start({.model = {.mode = FakeMode::echo}});
+  const json policy = {{"policy", "topk_pages"}, {"window", 256}, {"budget", 512}};
+  const json want = {{"policy", "topk_pages"}, {"window", 256}, {"sinks", 64}, {"budget", 512}};
+  EXPECT_EQ(answer(ask("hello", {{"heed", {{"attention", policy}}}}))["heed"]["attention"], want);
+  EXPECT_FALSE(answer(ask("hello"))["heed"].contains("attention"));
+  EXPECT_FALSE(answer(ask("hello", {{"heed", {{"attention", {{"policy", "full"}}}}}}))["heed"].contains("attention"));
+  const Events events = stream(ask("hello", {{"heed", {{"attention", policy}}}}));
+  EXPECT_EQ(events.data.back()["heed"]["attention"], want);
+  const Reply completion = post(
+      "/v1/completions", {{"prompt", "hello"}, {"max_tokens", 2}, {"heed", {{"attention", {{"policy", "window"}}}}}});
+  EXPECT_EQ(completion.json()["heed"]["attention"], (json{{"policy", "window"}, {"window", 1024}, {"sinks", 64}}));
+}
+
 TEST_F(ChatTest, StreamHasRoleDeltasFinishUsageDone) {
   start({.model = {.mode = FakeMode::echo}});
   const Events events = stream(ask("hello", {{"stream_options", {{"include_usage", true}}}}));

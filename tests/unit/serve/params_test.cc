@@ -106,7 +106,7 @@ TEST(Params, SchemaCrashOrSilentIgnore) {
         R"({"response_format":{"type":"json_object"}})", R"({"tools":[{"type":"function"}]})",
         R"({"tool_choice":"required"})", R"({"tool_choice":{"type":"function"}})", R"({"grammar":"root ::= x"})",
         R"({"guided_json":{}})", R"({"audio":{}})", R"({"modalities":["text","audio"]})", R"({"heed":{"session":"s"}})",
-        R"({"heed":{"attention":{"window":5}}})", R"({"functions":[{}]})"}) {
+        R"({"heed":{"attention":{"kv_dtype":"int8"}}})", R"({"functions":[{}]})"}) {
     const auto error = chat(row);
     ASSERT_TRUE(error) << row;
     EXPECT_EQ(error->code, "not_supported_yet") << row;
@@ -184,8 +184,25 @@ TEST(Params, HeedFields) {
   const auto params = good_chat(R"({"heed":{"deadline_ms":500,"priority":-3,"unknown":1}})");
   EXPECT_EQ(params.deadline_ms, 500);
   EXPECT_EQ(params.priority, -3);
+  EXPECT_EQ(params.attention, AttentionPolicy{});
   EXPECT_EQ(chat(R"({"heed":{"deadline_ms":0}})")->param, "heed.deadline_ms");
   EXPECT_EQ(chat(R"({"heed":{"priority":"high"}})")->param, "heed.priority");
+  const auto attention =
+      good_chat(R"({"heed":{"attention":{"policy":"topk_pages","window":256,"sinks":0,"budget":512}}})").attention;
+  EXPECT_EQ(attention, (AttentionPolicy{AttentionKept::topk_pages, 256, 0, 512}));
+  for (const auto& [body, field] : std::initializer_list<std::pair<const char*, const char*>>{
+           {R"({"heed":{"attention":7}})", "heed.attention"},
+           {R"({"heed":{"attention":{"policy":"some"}}})", "heed.attention.policy"},
+           {R"({"heed":{"attention":{"policy":3}}})", "heed.attention.policy"},
+           {R"({"heed":{"attention":{"window":63}}})", "heed.attention.window"},
+           {R"({"heed":{"attention":{"window":"wide"}}})", "heed.attention.window"},
+           {R"({"heed":{"attention":{"sinks":-1}}})", "heed.attention.sinks"},
+           {R"({"heed":{"attention":{"budget":16777217}}})", "heed.attention.budget"}}) {
+    const auto error = chat(body);
+    ASSERT_TRUE(error) << body;
+    EXPECT_EQ(error->status, 400);
+    EXPECT_EQ(error->param, field);
+  }
 }
 
 TEST(Params, BodyMustBeAnObject) {
