@@ -11,7 +11,8 @@ namespace heed {
 namespace {
 
 // A row block of int8 activations should stay in the second-level cache (512 KiB and up), half for themselves, while
-// the panels pass; more rows than 256 no longer make unpacking a panel cheaper, fewer than 64 do make it dearer.
+// the panels pass; more rows than 256 no longer make unpacking a panel cheaper, fewer than 64 do make it dearer. Words
+// are walked a stretch of their depth at a time, so that any depth fits.
 constexpr std::int64_t kRowBlockBytes = std::int64_t{192} << 10;
 constexpr std::int64_t kMinRowBlock = 64, kMaxRowBlock = 256;
 // A task is a few panels times a row block: enough to stream, few enough to balance. Even: some tiles are two wide.
@@ -20,7 +21,7 @@ constexpr std::int64_t kMaxTaskPanels = 8, kTasksPerThread = 4;
 constexpr std::size_t kMaxJobs = 8;
 
 struct Scratch {
-  std::uint8_t* kernel = nullptr;  // [scratch_bytes(row block, units)]
+  std::uint8_t* kernel = nullptr;  // [scratch_bytes + widened_bytes]
   float* out = nullptr;            // [row block, kMaxTaskPanels * 16]
 };
 
@@ -61,16 +62,17 @@ void multiply_segment(const Product& p, const MatmulJob& job, const Segment& s, 
   const std::int64_t k = p.x.k, bytes = panel_bytes_of(kind, k);
   const auto* data = reinterpret_cast<const std::uint8_t*>(job.w->data()) + s.panel * bytes;
   if (is_quantized(kind)) {
-    const QuantizedRows& rows = p.x.quantized;
-    const auto& table = rows.low ? p.table.exact : p.table.fast;
+    const QuantizedRows rows = p.x.quantized.from(s.row, k);
+    const auto& table = rows.low || rows.words ? p.table.exact : p.table.fast;
     table[static_cast<std::size_t>(kind)]({.panel = data,
                                            .panel_bytes = bytes,
                                            .panels = s.panels,
                                            .units = k / kUnitDepth,
-                                           .q = rows.q + s.row * k,
-                                           .low = rows.low ? rows.low + s.row * k : nullptr,
-                                           .scale = rows.scale + s.row * (k / 32),
-                                           .sum = rows.sum + s.row * (k / 16),
+                                           .q = rows.q,
+                                           .low = rows.low,
+                                           .words = rows.words,
+                                           .scale = rows.scale,
+                                           .sum = rows.sum,
                                            .rows = s.rows,
                                            .out = scratch.out,
                                            .scratch = scratch.kernel});
@@ -107,14 +109,15 @@ Expected<void> check_jobs(const Activations& x, std::span<const MatmulJob> jobs)
     if (job.w->k() != x.k)
       return fail(Code::invalid_argument, "matmul: weights of depth " + std::to_string(job.w->k()) +
                                               " meet activations of " + std::to_string(x.k));
-    if (job.w->is_float() ? !x.f32 : !x.quantized.q)
+    if (job.w->is_float() ? !x.f32 : !x.quantized.scale)
       return fail(Code::invalid_argument, "matmul: the activations lack the form the weights need");
   }
   return {};
 }
 
 std::int64_t row_block_of(const Activations& x) {
-  const std::int64_t most = std::clamp(kRowBlockBytes / x.k, kMinRowBlock, kMaxRowBlock);
+  const std::int64_t most =
+      x.quantized.words ? kMaxRowBlock : std::clamp(kRowBlockBytes / x.k, kMinRowBlock, kMaxRowBlock);
   const std::int64_t blocks = (x.rows + most - 1) / most;  // of about equal height, whole tiles of 4 and 6
   return std::min((((x.rows + blocks - 1) / blocks) + 11) / 12 * 12, x.rows);
 }
@@ -145,22 +148,28 @@ Expected<QuantizedBuffer> QuantizedBuffer::make(std::int64_t rows, std::int64_t 
     return fail(Code::invalid_argument, "quantize: rows must be multiples of 32 long, got " + std::to_string(k));
   const auto n = static_cast<std::size_t>(rows * k);
   const bool is_exact = exec.activations == ActivationMode::exact;
-  QuantizedBuffer b{.q = exec.arena.allocate_array<std::int8_t>(n),
-                    .low = is_exact ? exec.arena.allocate_array<std::int8_t>(n) : nullptr,
+  const bool is_words = is_exact && exec.kernels.matmul->word_rows > 0 && rows >= exec.kernels.matmul->word_rows;
+  QuantizedBuffer b{.q = is_words ? nullptr : exec.arena.allocate_array<std::int8_t>(n),
+                    .low = is_exact && !is_words ? exec.arena.allocate_array<std::int8_t>(n) : nullptr,
+                    .words = is_words ? exec.arena.allocate_array<std::int16_t>(n) : nullptr,
                     .scale = exec.arena.allocate_array<float>(n / 32),
                     .sum = exec.arena.allocate_array<std::int32_t>(n / 16),
                     .k = k};
-  if (!b.q || !b.scale || !b.sum || (is_exact && !b.low))
-    return fail(Code::out_of_memory, "quantize: the step's arena is full");
+  const bool has_numbers = is_words ? b.words != nullptr : b.q && (b.low || !is_exact);
+  if (!has_numbers || !b.scale || !b.sum) return fail(Code::out_of_memory, "quantize: the step's arena is full");
   return b;
 }
 
 void QuantizedBuffer::fill(std::int64_t row, const float* x, const Exec& exec) const {
   const MatmulTable& table = *exec.kernels.matmul;
-  if (low)
-    table.quantize_exact(x, k, q + row * k, low + row * k, scale + row * (k / 32), sum + row * (k / 16));
+  float* row_scale = scale + row * (k / 32);
+  std::int32_t* row_sum = sum + row * (k / 16);
+  if (words)
+    table.quantize_words(x, k, words + row * k, row_scale, row_sum);
+  else if (low)
+    table.quantize_exact(x, k, q + row * k, low + row * k, row_scale, row_sum);
   else
-    table.quantize_fast(x, k, q + row * k, scale + row * (k / 32), sum + row * (k / 16));
+    table.quantize_fast(x, k, q + row * k, row_scale, row_sum);
 }
 
 Expected<Activations> quantize_activations(const float* x, std::int64_t rows, std::int64_t k, Exec& exec) {
@@ -192,7 +201,8 @@ Expected<void> matmul(const Activations& x, std::span<const MatmulJob> jobs, Exe
   p.task_panels = std::clamp(total * p.row_blocks / (threads * kTasksPerThread) & ~std::int64_t{1}, std::int64_t{2},
                              kMaxTaskPanels);
   const std::size_t mark = exec.arena.mark();
-  const std::int64_t kernel_bytes = align64(scratch_bytes(row_block, x.k / kUnitDepth)),
+  const std::int64_t units = x.k / kUnitDepth, widened = x.quantized.words ? 0 : widened_bytes(row_block, units),
+                     kernel_bytes = align64(scratch_bytes(row_block, units) + widened),
                      out_floats = row_block * kMaxTaskPanels * kPanelColumns;
   auto* bytes = exec.arena.allocate_array<std::uint8_t>(static_cast<std::size_t>(threads * kernel_bytes));
   auto* floats = exec.arena.allocate_array<float>(static_cast<std::size_t>(threads * out_floats));

@@ -36,12 +36,26 @@ class PackedMatrix {
   bool is_float_ = false;
 };
 
-/// Activations in blocks of 32: value = scale * (256 * q + low) in exact mode, scale * q in fast mode.
+/// Activations in blocks of 32: value = scale * (256 * q + low) in exact mode, scale * q in fast mode. Many exact rows
+/// are 16-bit words instead where the processor multiplies those faster: value = scale * word.
 struct QuantizedRows {
-  const std::int8_t* q = nullptr;     // [rows, k], |q| <= 127
-  const std::int8_t* low = nullptr;   // [rows, k], exact mode; none in fast mode
-  const float* scale = nullptr;       // [rows, k/32]
-  const std::int32_t* sum = nullptr;  // [rows, k/16], sum of the integers over 16 values
+  const std::int8_t* q = nullptr;       // [rows, k], |q| <= 127
+  const std::int8_t* low = nullptr;     // [rows, k], exact mode; none in fast mode
+  const std::int16_t* words = nullptr;  // [rows, k], instead of q and low; of each 32 the even ones, then the odd ones
+  const float* scale = nullptr;         // [rows, k/32]
+  const std::int32_t* sum = nullptr;    // [rows, k/16], sum of the integers over 16 values
+
+  /// The integer of value i of [rows, k], whatever the form.
+  int integer(std::size_t i) const noexcept {
+    const std::size_t in_block = i % 32;
+    if (words) return words[i - in_block + in_block / 2 + in_block % 2 * 16];
+    return low ? 256 * q[i] + low[i] : q[i];
+  }
+  /// The same from row `first` on; k as above.
+  QuantizedRows from(std::int64_t first, std::int64_t k) const noexcept {
+    return {q ? q + first * k : nullptr, low ? low + first * k : nullptr, words ? words + first * k : nullptr,
+            scale + first * (k / 32), sum + first * (k / 16)};
+  }
 };
 
 /// One matrix' left operand, in both forms: `f32` always, `quantized` when some matrix needs it.
@@ -59,13 +73,14 @@ Expected<Activations> quantize_activations(const float* x, std::int64_t rows, st
 struct QuantizedBuffer {
   std::int8_t* q = nullptr;
   std::int8_t* low = nullptr;
+  std::int16_t* words = nullptr;
   float* scale = nullptr;
   std::int32_t* sum = nullptr;
   std::int64_t k = 0;
 
   static Expected<QuantizedBuffer> make(std::int64_t rows, std::int64_t k, Exec& exec);
   void fill(std::int64_t row, const float* x, const Exec& exec) const;
-  QuantizedRows rows() const noexcept { return {q, low, scale, sum}; }
+  QuantizedRows rows() const noexcept { return {q, low, words, scale, sum}; }
 };
 
 struct MatmulJob {

@@ -223,12 +223,7 @@ std::int64_t logit_rows(const ForwardItem& item, std::int64_t vocab) {
 }
 
 Activations slice(const Activations& a, std::int64_t first, std::int64_t rows) {
-  const QuantizedRows& all = a.quantized;
-  Activations part{.f32 = a.f32 + first * a.k, .quantized = all, .rows = rows, .k = a.k};
-  if (all.q)
-    part.quantized = {all.q + first * a.k, all.low ? all.low + first * a.k : nullptr, all.scale + first * (a.k / 32),
-                      all.sum + first * (a.k / 16)};
-  return part;
+  return {.f32 = a.f32 + first * a.k, .quantized = a.quantized.from(first, a.k), .rows = rows, .k = a.k};
 }
 
 // The rows whose logits are wanted, gathered: first those of items that want one row, then the others, item by item.

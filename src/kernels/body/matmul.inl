@@ -31,6 +31,8 @@ struct Reads {
   using Dot = std::conditional_t<kHalves, PairDots<Single>, Single>;
 };
 
+constexpr std::int64_t kAheadBytes = 2048;
+
 template <PackKind kKind, ActivationMode kMode>
 struct Packed {  // reads a panel as it lies in memory
   static constexpr PackFormat kFormat = kPackFormats[static_cast<std::size_t>(kKind)];
@@ -58,6 +60,13 @@ struct Packed {  // reads a panel as it lies in memory
     const int at = 2 * (j & 3);
     const Bytes bits = at <= 4 ? shift_left(plane, 4 - at) : shift_right(plane, at - 4);
     return or_bytes(low, mask_bytes(bits, 0x30));
+  }
+
+  // Panels follow one another, so what lies ahead is this panel's next units, then the next panel's scales.
+  void fetch_ahead(std::int64_t unit) const {
+    const std::uint8_t* ahead = quants + unit * kFormat.bits * 64 + kAheadBytes;
+#pragma GCC unroll 8
+    for (int line = 0; line < kFormat.bits; ++line) __builtin_prefetch(ahead + line * 64);
   }
 
   const std::uint8_t* super(std::int64_t unit) const {
@@ -92,6 +101,7 @@ struct Expanded {  // reads a stretch unpacked for many rows, in the form this i
   }
   Floats scale(std::int64_t unit, int half) const { return load_floats(floats(unit) + half * 16); }
   Floats min(std::int64_t unit) const { return load_floats(floats(unit) + 32); }
+  void fetch_ahead(std::int64_t) const {}
   const float* floats(std::int64_t unit) const {
     return reinterpret_cast<const float*>(units + unit * kUnitBytes + 8 * kQuadBytes);
   }
@@ -101,6 +111,7 @@ template <PackKind kKind, ActivationMode kMode>
 void expand(const Packed<kKind, kMode>& from, std::int64_t begin, std::int64_t end, std::uint8_t* to) {
   using E = Expanded<kKind, kMode>;
   for (std::int64_t u = begin; u < end; ++u, to += E::kUnitBytes) {
+    from.fetch_ahead(u);
 #pragma GCC unroll 8
     for (int j = 0; j < 8; ++j) E::Form::store(to + j * E::kQuadBytes, from.quad(u, j));
     auto* floats = reinterpret_cast<float*>(to + 8 * E::kQuadBytes);
@@ -146,8 +157,9 @@ RowView<Source> view_rows(const PanelTask& t) {
   if constexpr (sizeof(typename Source::Lane) == 1) {
     return {t.q, t.low, t.scale, start, weighted, t.units};
   } else {
+    if (t.words) return {t.words, nullptr, t.scale, start, weighted, t.units};
     auto* wide = reinterpret_cast<typename Source::Lane*>(room + align64(n * 8));
-    Source::Form::widen_rows(t.q, t.low, n, wide);
+    Source::Form::widen_rows(t.q, n, wide);
     return {wide, nullptr, t.scale, start, weighted, t.units};
   }
 }
@@ -167,6 +179,7 @@ void tile(const Source (&w)[kPanels], const RowView<Source>& x, Stretch s, float
     for (int p = 0; p < kPanels; ++p)
       acc[r][p] = s.begin == 0 ? zero_floats() : load_floats(out + r * stride + p * kPanelColumns);
   for (std::int64_t u = s.begin; u < s.end; ++u) {
+    for (int p = 0; p < kPanels; ++p) w[p].fetch_ahead(u);
 #pragma GCC unroll 2
     for (int part = 0; part < kParts; ++part) {
       Dot dots[kRows][kPanels];
@@ -225,27 +238,46 @@ void all_rows(const Source (&w)[kPanels], RowView<Source> x, std::int64_t rows, 
   remaining_rows<kRows>(rows, w, x, s, out, stride);
 }
 
+// Few rows fit the second-level cache whole: each panel is read front to back. Of many rows one stretch does, which
+// meets all panels before the next.
+constexpr std::int64_t kGroupBytes = 192 << 10;
+
 template <PackKind kKind, ActivationMode kMode>
 void multiply_expanded(const PanelTask& t) {
   using E = Expanded<kKind, kMode>;
   const auto x = view_rows<E>(t);
-  for (std::int64_t p = 0; p < t.panels; ++p) {
-    const Packed<kKind, kMode> panel(t.panel + p * t.panel_bytes, t.units);
-    for (std::int64_t begin = 0; begin < t.units; begin += kStretchUnits) {
-      const Stretch s{begin, begin + kStretchUnits < t.units ? begin + kStretchUnits : t.units};
-      expand(panel, s.begin, s.end, t.scratch);
-      const E w[1] = {{t.scratch - begin * E::kUnitBytes}};
-      all_rows(w, x, t.rows, s, t.out + p * kPanelColumns, t.panels * kPanelColumns);
+  const std::int64_t unit_bytes = t.rows * kUnitDepth * static_cast<std::int64_t>(sizeof(typename E::Lane));
+  const std::int64_t group = t.units * unit_bytes <= kGroupBytes ? t.units : kStretchUnits;
+  for (std::int64_t first = 0; first < t.units; first += group) {
+    const std::int64_t last = first + group < t.units ? first + group : t.units;
+    for (std::int64_t p = 0; p < t.panels; ++p) {
+      const Packed<kKind, kMode> panel(t.panel + p * t.panel_bytes, t.units);
+      for (std::int64_t begin = first; begin < last; begin += kStretchUnits) {
+        const Stretch s{begin, begin + kStretchUnits < last ? begin + kStretchUnits : last};
+        expand(panel, s.begin, s.end, t.scratch);
+        const E w[1] = {{t.scratch - begin * E::kUnitBytes}};
+        all_rows(w, x, t.rows, s, t.out + p * kPanelColumns, t.panels * kPanelColumns);
+      }
     }
   }
+}
+
+// Are the rows of `kMode` words where a panel is unpacked?
+template <PackKind kKind, ActivationMode kMode>
+constexpr bool kReadsWords = sizeof(typename Expanded<kKind, kMode>::Lane) == 2;
+
+template <PackKind kKind, ActivationMode kMode>
+bool is_expanded(const PanelTask& t) {
+  if constexpr (kMode == ActivationMode::fast) return kExpandRows > 0 && t.rows >= kExpandRows;
+  if constexpr (kReadsWords<kKind, kMode>) return t.words != nullptr;
+  return kExpandRowsExact > 0 && t.rows >= kExpandRowsExact;
 }
 
 template <PackKind kKind, ActivationMode kMode>
 void multiply(const PanelTask& t) {
   using P = Packed<kKind, kMode>;
   if constexpr (kExpandRows > 0)
-    if (t.rows >= (kMode == ActivationMode::exact ? kExpandRowsExact : kExpandRows))
-      return multiply_expanded<kKind, kMode>(t);
+    if (is_expanded<kKind, kMode>(t)) return multiply_expanded<kKind, kMode>(t);
   const auto x = view_rows<P>(t);
   const std::int64_t stride = t.panels * kPanelColumns;
   std::int64_t p = 0;
@@ -323,8 +355,9 @@ void quantize_fast(const float* x, std::int64_t k, std::int8_t* q, float* scale,
 }
 
 // 32512 = 127 * 256: the high half stays within +-127, the low one within a byte.
+constexpr float kLevels = 32512.0f;
+
 void quantize_exact(const float* x, std::int64_t k, std::int8_t* q, std::int8_t* low, float* scale, std::int32_t* sum) {
-  constexpr float kLevels = 32512.0f;
   for (std::int64_t u = 0; u < k / kUnitDepth; ++u, x += kUnitDepth, q += kUnitDepth, low += kUnitDepth) {
     const Floats a = load_floats(x), b = load_floats(x + 16);
     const float top = max_abs(a, b);
@@ -335,6 +368,26 @@ void quantize_exact(const float* x, std::int64_t k, std::int8_t* q, std::int8_t*
   }
 }
 
+template <class Form>
+void quantize_words(const float* x, std::int64_t k, std::int16_t* words, float* scale, std::int32_t* sum) {
+  for (std::int64_t u = 0; u < k / kUnitDepth; ++u, x += kUnitDepth, words += kUnitDepth) {
+    const Floats a = load_floats(x), b = load_floats(x + 16);
+    const float top = max_abs(a, b);
+    scale[u] = top / kLevels;
+    const Floats inverse = broadcast(top > kSmallestTop ? kLevels / top : 0.0f);
+    Form::round_to_words(mul(a, inverse), mul(b, inverse), words, sum + 2 * u);
+  }
+}
+
+template <class Form>
+constexpr auto words_quantizer() {
+  if constexpr (sizeof(typename Form::Lane) == 2)
+    return quantize_words<Form>;
+  else
+    return nullptr;
+}
+using ExactForm = FormOf<4, 0, ActivationMode::exact>::Type;
+
 template <PackKind kKind>
 constexpr auto kExact = multiply<kKind, ActivationMode::exact>;
 template <PackKind kKind>
@@ -343,6 +396,8 @@ constexpr auto kFast = multiply<kKind, ActivationMode::fast>;
 constexpr MatmulTable kTable = {
     quantize_exact,
     quantize_fast,
+    words_quantizer<ExactForm>(),
+    sizeof(ExactForm::Lane) == 2 ? kExpandRowsExact : 0,
     {kExact<PackKind::q4_0>, kExact<PackKind::q4_1>, kExact<PackKind::q5_0>, kExact<PackKind::q5_1>,
      kExact<PackKind::q8_0>, kExact<PackKind::q4_k>, kExact<PackKind::q5_k>, kExact<PackKind::q6_k>},
     {kFast<PackKind::q4_0>, kFast<PackKind::q4_1>, kFast<PackKind::q5_0>, kFast<PackKind::q5_1>, kFast<PackKind::q8_0>,

@@ -64,14 +64,15 @@ struct PanelTask {
   const std::uint8_t* panel = nullptr;
   std::int64_t panel_bytes = 0;  // from one panel to the next
   std::int64_t panels = 0;
-  std::int64_t units = 0;             // k / 32
-  const std::int8_t* q = nullptr;     // [rows, k]
-  const std::int8_t* low = nullptr;   // [rows, k], exact mode
-  const float* scale = nullptr;       // [rows, k/32]
-  const std::int32_t* sum = nullptr;  // [rows, k/16]
+  std::int64_t units = 0;               // k / 32
+  const std::int8_t* q = nullptr;       // [rows, k]
+  const std::int8_t* low = nullptr;     // [rows, k], exact mode
+  const std::int16_t* words = nullptr;  // [rows, k], instead of both
+  const float* scale = nullptr;         // [rows, k/32]
+  const std::int32_t* sum = nullptr;    // [rows, k/16]
   std::int64_t rows = 0;
   float* out = nullptr;             // [rows, panels * 16]
-  std::uint8_t* scratch = nullptr;  // scratch_bytes(rows, units), 64-byte aligned
+  std::uint8_t* scratch = nullptr;  // scratch_bytes + (unless words) widened_bytes, 64-byte aligned
 };
 
 /// Rows of float activations times neighbouring panels [k, 16].
@@ -86,19 +87,23 @@ struct FloatPanelTask {
 };
 
 // Many rows meet a panel unpacked ("expanded") once, a stretch of units at a time so that it stays in the first-level
-// cache: 28 units of 16-bit weights and their scales are 34 KiB, of 8-bit weights 20 KiB.
-inline constexpr std::int64_t kStretchUnits = 28, kMaxExpandedUnitBytes = 2 * 512 + 3 * 64;
+// cache beside the rows: 14 units of 16-bit weights and their scales are 17 KiB.
+inline constexpr std::int64_t kStretchUnits = 14, kMaxExpandedUnitBytes = 2 * 512 + 3 * 64;
 
-/// Room for the expanded stretch, for what the rows contribute per unit (8 bytes), and for the rows in 16 bits.
+/// Room for the expanded stretch and for what the rows contribute per unit (8 bytes).
 static constexpr std::int64_t scratch_bytes(std::int64_t rows, std::int64_t units) {
-  return kStretchUnits * kMaxExpandedUnitBytes + align64(rows * units * 8) + rows * units * 64;
+  return kStretchUnits * kMaxExpandedUnitBytes + align64(rows * units * 8);
 }
+/// Room after it for byte rows that a kernel may widen to words.
+static constexpr std::int64_t widened_bytes(std::int64_t rows, std::int64_t units) { return rows * units * 64; }
 
 struct MatmulTable {
   /// x [k] -> q [k], low [k] (exact only), scale [k/32], sum [k/16]; see QuantizedRows.
   void (*quantize_exact)(const float* x, std::int64_t k, std::int8_t* q, std::int8_t* low, float* scale,
                          std::int32_t* sum);
   void (*quantize_fast)(const float* x, std::int64_t k, std::int8_t* q, float* scale, std::int32_t* sum);
+  void (*quantize_words)(const float* x, std::int64_t k, std::int16_t* words, float* scale, std::int32_t* sum);
+  std::int64_t word_rows;  // exact mode: from so many rows on activations are words; 0: never, quantize_words is null
   void (*exact[kQuantKinds])(const PanelTask&);
   void (*fast[kQuantKinds])(const PanelTask&);
   void (*floats[kFloatKinds])(const FloatPanelTask&);

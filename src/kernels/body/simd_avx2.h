@@ -183,22 +183,17 @@ struct WordForm {
     store_bytes(p + 64, {centre(_mm256_srli_epi16(b.lo, 8)), centre(_mm256_srli_epi16(b.hi, 8))});
   }
   static Words load(const std::uint8_t* p) { return {load_bytes(p), load_bytes(p + 64)}; }
-  // Words of q alone, or of 256 * q + low.
-  static void widen_rows(const std::int8_t* q, const std::int8_t* low, std::int64_t units, std::int16_t* out) {
+  static void widen_rows(const std::int8_t* q, std::int64_t units, std::int16_t* out) {
     for (std::int64_t u = 0; u < units; ++u, q += kUnitDepth, out += kUnitDepth) {
       const __m256i b = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(q));
-      __m256i even = _mm256_slli_epi16(b, 8), odd = _mm256_and_si256(b, _mm256_set1_epi16(static_cast<short>(0xff00)));
-      if (low) {
-        const __m256i l = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(low + u * kUnitDepth));
-        even = _mm256_add_epi16(even, _mm256_srai_epi16(_mm256_slli_epi16(l, 8), 8));
-        odd = _mm256_add_epi16(odd, _mm256_srai_epi16(l, 8));
-      } else {
-        even = _mm256_srai_epi16(even, 8);
-        odd = _mm256_srai_epi16(odd, 8);
-      }
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), even);
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 16), odd);
+      store_words(out, _mm256_srai_epi16(_mm256_slli_epi16(b, 8), 8), _mm256_srai_epi16(b, 8));
     }
+  }
+  // Rounds 32 values to nearest even, stores them as words, and the sums of the first and the last 16.
+  static void round_to_words(const Floats& a, const Floats& b, std::int16_t* out, std::int32_t* sum);
+  static void store_words(std::int16_t* out, __m256i even, __m256i odd) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), even);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 16), odd);
   }
 };
 
@@ -291,6 +286,24 @@ inline std::int32_t round_to_halves(Floats a, std::int8_t* high, std::int8_t* lo
   store_as_bytes(_mm256_sub_epi32(lo, _mm256_slli_epi32(top_lo, 8)), _mm256_sub_epi32(hi, _mm256_slli_epi32(top_hi, 8)),
                  low);
   return sum_of(lo, hi);
+}
+
+// Eight int32 each within 16 bits -> the even ones, the odd ones, as int32 again.
+inline Bytes split_even_odd(__m256i lo, __m256i hi) {
+  const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(lo, hi), 0xd8);
+  return {_mm256_srai_epi32(_mm256_slli_epi32(words, 16), 16), _mm256_srai_epi32(words, 16)};
+}
+inline __m256i join_words(__m256i first, __m256i second) {
+  return _mm256_permute4x64_epi64(_mm256_packs_epi32(first, second), 0xd8);
+}
+template <int kOffsetShift>
+void WordForm<kOffsetShift>::round_to_words(const Floats& a, const Floats& b, std::int16_t* out, std::int32_t* sum) {
+  const __m256i a_lo = _mm256_cvtps_epi32(a.lo), a_hi = _mm256_cvtps_epi32(a.hi);
+  const __m256i b_lo = _mm256_cvtps_epi32(b.lo), b_hi = _mm256_cvtps_epi32(b.hi);
+  sum[0] = sum_of(a_lo, a_hi);
+  sum[1] = sum_of(b_lo, b_hi);
+  const Bytes first = split_even_odd(a_lo, a_hi), second = split_even_odd(b_lo, b_hi);
+  store_words(out, join_words(first.lo, second.lo), join_words(first.hi, second.hi));
 }
 
 inline Floats add(Floats a, Floats b) { return {_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)}; }

@@ -37,10 +37,7 @@ MatmulReference matmul_reference(const Tensor& w, const float* x, std::int64_t r
 
 MatmulReference matmul_reference(const Tensor& w, const QuantizedRows& x, std::int64_t rows) {
   std::vector<double> values(static_cast<std::size_t>(rows * w.cols()));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const int whole = x.low ? 256 * x.q[i] + x.low[i] : x.q[i];
-    values[i] = double{x.scale[i / 32]} * whole;
-  }
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = double{x.scale[i / 32]} * x.integer(i);
   return multiply(w, values, rows);
 }
 
