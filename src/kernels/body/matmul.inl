@@ -87,6 +87,17 @@ struct Packed {  // reads a panel as it lies in memory
 };
 
 template <PackKind kKind, ActivationMode kMode>
+struct Widened : Packed<kKind, kMode> {  // words made where they are used, for a few rows of words
+  using Base = Packed<kKind, kMode>;
+  using Form = typename FormOf<Base::kFormat.bits, Base::kOffsetShift, kMode>::Type;
+  using Lane = typename Form::Lane;
+  using Rows = Reads<typename Form::Dot, Lane, kMode>;
+  using Base::Base;
+
+  typename Form::Weights quad(std::int64_t unit, int j) const { return Form::widen(Base::quad(unit, j)); }
+};
+
+template <PackKind kKind, ActivationMode kMode>
 struct Expanded {  // reads a stretch unpacked for many rows, in the form this instruction set multiplies fastest
   static constexpr PackFormat kFormat = kPackFormats[static_cast<std::size_t>(kKind)];
   using Form = typename FormOf<kFormat.bits, kFormat.offset_shift, kMode>::Type;
@@ -262,34 +273,34 @@ void multiply_expanded(const PanelTask& t) {
   }
 }
 
-// Are the rows of `kMode` words where a panel is unpacked?
-template <PackKind kKind, ActivationMode kMode>
-constexpr bool kReadsWords = sizeof(typename Expanded<kKind, kMode>::Lane) == 2;
-
-template <PackKind kKind, ActivationMode kMode>
-bool is_expanded(const PanelTask& t) {
-  if constexpr (kMode == ActivationMode::fast) return kExpandRows > 0 && t.rows >= kExpandRows;
-  if constexpr (kReadsWords<kKind, kMode>) return t.words != nullptr;
-  return kExpandRowsExact > 0 && t.rows >= kExpandRowsExact;
-}
-
-template <PackKind kKind, ActivationMode kMode>
-void multiply(const PanelTask& t) {
-  using P = Packed<kKind, kMode>;
-  if constexpr (kExpandRows > 0)
-    if (is_expanded<kKind, kMode>(t)) return multiply_expanded<kKind, kMode>(t);
-  const auto x = view_rows<P>(t);
+// Panels read as they lie in memory.
+template <class Source>
+void multiply_packed(const PanelTask& t) {
+  const auto x = view_rows<Source>(t);
   const std::int64_t stride = t.panels * kPanelColumns;
   std::int64_t p = 0;
   if constexpr (kTilePanels == 2)
     for (; p + 2 <= t.panels; p += 2) {
-      const P w[2] = {P(t.panel + p * t.panel_bytes, t.units), P(t.panel + (p + 1) * t.panel_bytes, t.units)};
+      const Source w[2] = {Source(t.panel + p * t.panel_bytes, t.units),
+                           Source(t.panel + (p + 1) * t.panel_bytes, t.units)};
       all_rows(w, x, t.rows, {0, t.units}, t.out + p * kPanelColumns, stride);
     }
   for (; p < t.panels; ++p) {
-    const P w[1] = {P(t.panel + p * t.panel_bytes, t.units)};
+    const Source w[1] = {Source(t.panel + p * t.panel_bytes, t.units)};
     all_rows(w, x, t.rows, {0, t.units}, t.out + p * kPanelColumns, stride);
   }
+}
+
+template <PackKind kKind, ActivationMode kMode>
+void multiply(const PanelTask& t) {
+  constexpr std::int64_t kFrom = kMode == ActivationMode::exact ? kExpandRowsExact : kExpandRows;
+  if constexpr (kMode == ActivationMode::exact && kWordRows > 0) {
+    if (t.words && t.rows >= kFrom) return multiply_expanded<kKind, kMode>(t);
+    if (t.words) return multiply_packed<Widened<kKind, kMode>>(t);
+  } else if constexpr (kFrom > 0) {
+    if (t.rows >= kFrom) return multiply_expanded<kKind, kMode>(t);
+  }
+  multiply_packed<Packed<kKind, kMode>>(t);
 }
 
 // ---- float weights: panel [k, 16] of f32, f16 or bf16
@@ -381,12 +392,11 @@ void quantize_words(const float* x, std::int64_t k, std::int16_t* words, float* 
 
 template <class Form>
 constexpr auto words_quantizer() {
-  if constexpr (sizeof(typename Form::Lane) == 2)
+  if constexpr (kWordRows > 0)
     return quantize_words<Form>;
   else
     return nullptr;
 }
-using ExactForm = FormOf<4, 0, ActivationMode::exact>::Type;
 
 template <PackKind kKind>
 constexpr auto kExact = multiply<kKind, ActivationMode::exact>;
@@ -396,8 +406,8 @@ constexpr auto kFast = multiply<kKind, ActivationMode::fast>;
 constexpr MatmulTable kTable = {
     quantize_exact,
     quantize_fast,
-    words_quantizer<ExactForm>(),
-    sizeof(ExactForm::Lane) == 2 ? kExpandRowsExact : 0,
+    words_quantizer<FormOf<4, 0, ActivationMode::exact>::Type>(),
+    kWordRows,
     {kExact<PackKind::q4_0>, kExact<PackKind::q4_1>, kExact<PackKind::q5_0>, kExact<PackKind::q5_1>,
      kExact<PackKind::q8_0>, kExact<PackKind::q4_k>, kExact<PackKind::q5_k>, kExact<PackKind::q6_k>},
     {kFast<PackKind::q4_0>, kFast<PackKind::q4_1>, kFast<PackKind::q5_0>, kFast<PackKind::q5_1>, kFast<PackKind::q8_0>,

@@ -14,7 +14,8 @@ namespace {
 constexpr int kTileRows = 4;
 constexpr int kPairRows = 2;  // of rows in two halves: twice the sums
 constexpr int kTilePanels = 1;
-constexpr std::int64_t kExpandRows = 12, kExpandRowsExact = 6;  // unpacking once pays from here on
+constexpr std::int64_t kExpandRows = 12, kExpandRowsExact = 12;  // storing what was unpacked pays from here on
+constexpr std::int64_t kWordRows = 3;                            // from here on words are faster than halves
 
 struct Bytes {
   __m256i lo, hi;
@@ -177,10 +178,15 @@ struct WordForm {
   static __m256i centre(__m256i words) {
     return kOffsetShift == 0 ? words : _mm256_sub_epi16(words, _mm256_set1_epi16(1 << kOffsetShift));
   }
-  static void store(std::uint8_t* p, Bytes b) {
+  static Words widen(Bytes b) {
     const __m256i byte = _mm256_set1_epi16(0x00ff);
-    store_bytes(p, {centre(_mm256_and_si256(b.lo, byte)), centre(_mm256_and_si256(b.hi, byte))});
-    store_bytes(p + 64, {centre(_mm256_srli_epi16(b.lo, 8)), centre(_mm256_srli_epi16(b.hi, 8))});
+    return {{_mm256_and_si256(b.lo, byte), _mm256_and_si256(b.hi, byte)},
+            {_mm256_srli_epi16(b.lo, 8), _mm256_srli_epi16(b.hi, 8)}};
+  }
+  static void store(std::uint8_t* p, Bytes b) {
+    const Words w = widen(b);
+    store_bytes(p, {centre(w.even.lo), centre(w.even.hi)});
+    store_bytes(p + 64, {centre(w.odd.lo), centre(w.odd.hi)});
   }
   static Words load(const std::uint8_t* p) { return {load_bytes(p), load_bytes(p + 64)}; }
   static void widen_rows(const std::int8_t* q, std::int64_t units, std::int16_t* out) {

@@ -15,6 +15,7 @@ constexpr int kPairRows = 4;  // of rows in two halves: 4 x 2 x 2 integer and 8 
 constexpr int kTilePanels = 2;
 constexpr std::int64_t kExpandRows = 0,
                        kExpandRowsExact = 0;  // never: unpacking two registers is cheap beside twelve vpdpbusd
+constexpr std::int64_t kWordRows = 0;         // never: the halves are as fast
 
 using Bytes = __m512i;  // 16 columns x 4 k
 struct Ints {

@@ -16,6 +16,7 @@ constexpr int kTileRows = 4;
 constexpr int kPairRows = 4;
 constexpr int kTilePanels = 1;
 constexpr std::int64_t kExpandRows = 8, kExpandRowsExact = 8;
+constexpr std::int64_t kWordRows = 0;  // never: the halves are as fast
 
 struct Bytes {
   std::uint8_t v[64];
