@@ -1,0 +1,29 @@
+// ceilings.inl -- the loops of kernels/ceilings.h, written once. Included like matmul.inl, after the SIMD layer and
+// after the unit's own Vector and steps: each step is one asm statement, so that neither its operands nor its
+// instructions can be optimized away.
+
+// Covers a latency of 4 to 5 cycles on two ports, and leaves registers for the operands.
+constexpr int kChains = 12;
+
+template <auto kStep>
+void chains(std::int64_t rounds) {
+  Vector sum[kChains] = {};
+  const Vector a = {}, b = {};
+  for (; rounds > 0; --rounds)
+#pragma GCC unroll 12
+    for (auto& s : sum) kStep(s, a, b);
+}
+
+// Four running unions: what is read costs one instruction and cannot be skipped.
+std::uint64_t read_memory(const std::byte* p, std::int64_t n) {
+  const auto* from = reinterpret_cast<const std::uint8_t*>(p);
+  Bytes seen[4] = {load_bytes(from), load_bytes(from), load_bytes(from), load_bytes(from)};
+  for (std::int64_t i = 0; i < n; i += 256)
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) seen[j] = or_bytes(seen[j], load_bytes(from + i + 64 * j));
+  std::uint8_t folded[64];
+  store_bytes(folded, or_bytes(or_bytes(seen[0], seen[1]), or_bytes(seen[2], seen[3])));
+  std::uint64_t result;
+  __builtin_memcpy(&result, folded, sizeof result);
+  return result;
+}

@@ -1,0 +1,15 @@
+// ceilings.h -- one table of ceilings an instruction set; kernels/ceilings.cc picks among them.
+#pragma once
+
+namespace heed {
+
+struct CeilingTable;
+
+const CeilingTable& ceilings_scalar() noexcept;
+#if defined(__x86_64__)
+const CeilingTable& ceilings_avx2() noexcept;
+const CeilingTable& ceilings_avx512() noexcept;
+const CeilingTable& ceilings_avx512bf16() noexcept;
+#endif
+
+}  // namespace heed
