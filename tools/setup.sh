@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # setup.sh GROUP...  -- installs what is missing, by package name; a no-op the second time.
-# Groups: core (build and run), web (build the page), test (everything `make test` needs), profile (count instructions).
+# Groups: core (build and run), web (build the page), test (everything `make test` needs), profile (count instructions),
+# arm64 (cross-compile for 64-bit Arm, run under qemu; tools/arm64.sh).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,6 +11,8 @@ APT_core="build-essential cmake ninja-build pkg-config python3 python3-pip pytho
 APT_web="brotli"
 APT_test="libgtest-dev libgmock-dev googletest libsimde-dev clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev chromium"
 APT_profile="valgrind"
+APT_arm64="g++-aarch64-linux-gnu qemu-user"
+LIBRARIES_arm64="libutf8proc-dev" # for arm64, unpacked into build/arm64-libraries: the system stays as it is
 NODE_MAJOR=20 # Vite 8 needs Node >= 20.19; Debian 12 has 18
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
@@ -63,6 +66,20 @@ group_test() {
   say "installing the Python test clients into .venv"
   .venv/bin/pip install -q --require-hashes -r tools/requirements.txt >build/setup.log 2>&1 ||
     { tail -5 build/setup.log >&2; die "pip install -r tools/requirements.txt"; }
+}
+
+# A package index of its own, so that this machine's apt need not learn a second architecture.
+group_arm64() {
+  local apt=$PWD/build/arm64-apt libraries=$PWD/build/arm64-libraries
+  apt_install $APT_arm64
+  mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/packages" "$libraries"
+  touch "$apt/status"
+  local options=(-qq -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o Dir::State::Lists="$apt/lists"
+    -o Dir::State::Status="$apt/status" -o Dir::Cache="$apt/cache" -o APT::Sandbox::User=root)
+  say "fetching for arm64: $LIBRARIES_arm64"
+  apt-get "${options[@]}" update || die "apt-get update for arm64: is the network up?"
+  (cd "$apt/packages" && apt-get "${options[@]}" download $LIBRARIES_arm64) || die "apt-get download for arm64"
+  for package in "$apt"/packages/*.deb; do dpkg -x "$package" "$libraries" || die "unpacking $package"; done
 }
 
 mkdir -p build

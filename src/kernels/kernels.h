@@ -11,7 +11,7 @@ struct AttentionTable;  // kernels/body/attention_table.h
 struct LayerTable;      // kernels/body/layer_table.h
 
 struct Kernels {
-  const char* name;  // "scalar", "avx2", "avx512", "avx512bf16"
+  const char* name;  // "scalar"; x86: "avx2", "avxvnni", "avx512", "avx512bf16", "amx"; Arm: "neon", "dotprod", "i8mm"
   const MatmulTable* matmul;
   const AttentionTable* attention;
   const LayerTable* layers;

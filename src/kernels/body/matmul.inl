@@ -36,7 +36,7 @@ constexpr std::int64_t kAheadBytes = 2048;
 template <PackKind kKind, ActivationMode kMode>
 struct Packed {  // reads a panel as it lies in memory
   static constexpr PackFormat kFormat = kPackFormats[static_cast<std::size_t>(kKind)];
-  static constexpr int kOffsetShift = kFormat.offset_shift;
+  static constexpr int kOffsetShift = ByteForm<kFormat.bits>::kCentred ? 0 : kFormat.offset_shift;
   using Lane = std::int8_t;
   using Rows = Reads<Dots<kFormat.bits>, Lane, kMode>;
   const std::uint8_t* scales;

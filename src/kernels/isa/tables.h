@@ -18,6 +18,14 @@ const MatmulTable& matmul_avx512() noexcept;
 const AttentionTable& attention_avx512() noexcept;
 const LayerTable& layers_avx512() noexcept;
 const AttentionTable& attention_avx512bf16() noexcept;
+const MatmulTable& matmul_avxvnni() noexcept;
+const MatmulTable& matmul_amx() noexcept;
+#elif defined(__aarch64__)
+const MatmulTable& matmul_neon() noexcept;
+const AttentionTable& attention_neon() noexcept;
+const LayerTable& layers_neon() noexcept;
+const MatmulTable& matmul_dotprod() noexcept;
+const MatmulTable& matmul_i8mm() noexcept;
 #endif
 
 }  // namespace heed

@@ -12,6 +12,7 @@
 #include "kernels/attention.h"
 #include "kernels/kernels.h"
 #include "kernels/reference/attention_reference.h"
+#include "tests/unit/kernels/half.h"
 
 namespace heed::attention_cases {
 
@@ -100,7 +101,7 @@ inline std::unique_ptr<Sequence> make_sequence(Shape s, Grouping h, DType dtype,
             made->v.data() + first_part * vs, vs, exec);
   if (dtype == DType::f16)
     for (auto* plain : {&made->k, &made->v})
-      for (float& f : *plain) f = static_cast<float>(static_cast<_Float16>(f));
+      for (float& f : *plain) f = static_cast<float>(static_cast<CompilerHalf>(f));
   if (dtype == DType::bf16)
     for (auto* plain : {&made->k, &made->v})
       for (float& f : *plain) f = round_to_bf16(f);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/file.h"
+#include "tests/unit/kernels/half.h"
 
 namespace heed {
 namespace {
@@ -134,7 +135,7 @@ TEST(Dequantize, ZeroValuesTouchNothing) {
 TEST(Half, EveryHalfEqualsTheCompilersAndComesBack) {
   for (std::uint32_t h = 0; h < 65536; ++h) {
     const auto half = static_cast<std::uint16_t>(h);
-    const float wanted = static_cast<float>(std::bit_cast<_Float16>(half));
+    const float wanted = static_cast<float>(std::bit_cast<CompilerHalf>(half));
     const float got = half_to_float(half);
     ASSERT_EQ(bits_of(got), bits_of(wanted)) << h;
     if (std::isnan(wanted)) {
@@ -166,7 +167,7 @@ TEST(Half, RandomFloatsEqualTheCompilers) {
     auto bits = static_cast<std::uint32_t>(random());
     if (i % 2 == 0) bits = (bits & 0x807FFFFFu) | (100u + bits % 44u) << 23;  // around half's range
     const float f = std::bit_cast<float>(bits);
-    const auto wanted = std::bit_cast<std::uint16_t>(static_cast<_Float16>(f));
+    const auto wanted = std::bit_cast<std::uint16_t>(static_cast<CompilerHalf>(f));
     if (std::isnan(f)) {
       ASSERT_TRUE(std::isnan(half_to_float(float_to_half(f))));
     } else {

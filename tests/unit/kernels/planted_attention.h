@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "tests/unit/kernels/attention_cases.h"
+#include "tests/unit/kernels/half.h"
 
 namespace heed::attention_cases {
 
@@ -93,7 +94,7 @@ class PlantedAttention {
       return f;
     }
     if (kv.dtype == DType::f16) {
-      _Float16 half;
+      CompilerHalf half;
       std::memcpy(&half, base + 2 * (index + (is_key ? d * kPageTokens + t : t * dim + d)), 2);
       return static_cast<double>(half);
     }
