@@ -12,7 +12,8 @@ APT_web="brotli"
 APT_test="libgtest-dev libgmock-dev googletest libsimde-dev clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev chromium"
 APT_profile="valgrind"
 APT_arm64="g++-aarch64-linux-gnu qemu-user"
-LIBRARIES_arm64="libutf8proc-dev" # for arm64, unpacked into build/arm64-libraries: the system stays as it is
+LIBRARIES_arm64="libssl-dev libutf8proc-dev libtomlplusplus-dev libedit-dev libcurl4-openssl-dev libzip-dev zlib1g-dev
+  prometheus-cpp-dev" # for arm64, with all they need, unpacked into build/arm64-libraries: the system stays as it is
 NODE_MAJOR=20 # Vite 8 needs Node >= 20.19; Debian 12 has 18
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
@@ -70,16 +71,20 @@ group_test() {
 
 # A package index of its own, so that this machine's apt need not learn a second architecture.
 group_arm64() {
-  local apt=$PWD/build/arm64-apt libraries=$PWD/build/arm64-libraries
+  local apt=$PWD/build/arm64-apt libraries=$PWD/build/arm64-libraries package
   apt_install $APT_arm64
-  mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/packages" "$libraries"
-  touch "$apt/status"
+  mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$libraries"
+  : >"$apt/status" # nothing is installed there
   local options=(-qq -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o Dir::State::Lists="$apt/lists"
-    -o Dir::State::Status="$apt/status" -o Dir::Cache="$apt/cache" -o APT::Sandbox::User=root)
-  say "fetching for arm64: $LIBRARIES_arm64"
+    -o Dir::State::Status="$apt/status" -o Dir::Cache="$apt/cache" -o APT::Sandbox::User=root -o Debug::NoLocking=1)
+  say "fetching for arm64: "$LIBRARIES_arm64
   apt-get "${options[@]}" update || die "apt-get update for arm64: is the network up?"
-  (cd "$apt/packages" && apt-get "${options[@]}" download $LIBRARIES_arm64) || die "apt-get download for arm64"
-  for package in "$apt"/packages/*.deb; do dpkg -x "$package" "$libraries" || die "unpacking $package"; done
+  apt-get "${options[@]}" install --download-only --no-install-recommends -y $LIBRARIES_arm64 >build/setup.log 2>&1 ||
+    { tail -5 build/setup.log >&2; die "apt-get download for arm64 (whole log: build/setup.log)"; }
+  for package in "$apt"/cache/archives/*.deb; do
+    case $package in */libc6-dev_*) continue ;; esac # the cross compiler has its own
+    dpkg -x "$package" "$libraries" || die "unpacking $package"
+  done
 }
 
 mkdir -p build
