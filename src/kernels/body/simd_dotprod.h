@@ -5,11 +5,11 @@
 namespace heed {
 namespace {
 
-// 4 x 4 integer sums, four weights, one activation; the float sums come in once a unit.
-constexpr int kTileRows = 4;
-constexpr int kPairRows = 2;
+// 3 x 4 integer and as many float sums, four weights, one activation: 29 of 32 registers.
+constexpr int kTileRows = 3;
+constexpr int kPairRows = 2;  // 2 x 2 x 4 integer and 2 x 4 float sums: 29 too
 constexpr int kTilePanels = 1;
-constexpr std::int64_t kExpandRows = 8, kExpandRowsExact = 6;
+constexpr std::int64_t kExpandRows = 6, kExpandRowsExact = 4;
 constexpr std::int64_t kWordRows = 0;  // never: halves take no more instructions
 
 template <int kBits>
