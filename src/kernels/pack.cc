@@ -77,6 +77,31 @@ void read_small(const std::byte* s, int j, Column& c) {
   }
 }
 
+// Two-bit fields of 32 values: one shift over 32 bytes; entry `j` of 8.
+void two_bits(const std::byte* p, int j, std::uint8_t* q) {
+  const std::byte* bytes = p + j / 4 * 32;
+  for (int i = 0; i < 32; ++i) q[i] = byte_at(bytes + i) >> (j % 4 * 2) & 3;
+}
+
+void read_2k(const std::byte* p, int j, Column& c) {
+  c.scale = half_at(p + 80), c.min = half_at(p + 82);
+  c.small[0] = byte_at(p + 2 * j), c.small[1] = byte_at(p + 2 * j + 1);  // nibbles stay together
+  two_bits(p + 16, j, c.q);
+}
+
+void read_3k(const std::byte* p, int j, Column& c) {
+  c.scale = half_at(p + 108);
+  const std::byte* scales = p + 96;
+  for (int half = 0; half < 2; ++half) {
+    const int k = 2 * j + half;
+    const int low = k < 8 ? byte_at(scales + k) & 15 : byte_at(scales + k - 8) >> 4;
+    const int high = byte_at(scales + 8 + k % 4) >> (k / 4 * 2) & 3;
+    c.small[half] = static_cast<std::uint8_t>((low | high << 4) - 32);
+  }
+  two_bits(p + 32, j, c.q);
+  for (int i = 0; i < 32; ++i) c.q[i] = static_cast<std::uint8_t>(c.q[i] | (byte_at(p + i) >> j & 1) << 2);
+}
+
 void read_4k(const std::byte* p, int j, Column& c) {
   c.scale = half_at(p), c.min = half_at(p + 2);
   read_small(p + 4, j, c);
@@ -127,6 +152,10 @@ void read_column(PackKind kind, const std::byte* row, std::int64_t unit, Column&
       return read_5(p, c, true);
     case PackKind::q8_0:
       return read_8(p, c);
+    case PackKind::q2_k:
+      return read_2k(p, j, c);
+    case PackKind::q3_k:
+      return read_3k(p, j, c);
     case PackKind::q4_k:
       return read_4k(p, j, c);
     case PackKind::q5_k:
@@ -136,23 +165,32 @@ void read_column(PackKind kind, const std::byte* row, std::int64_t unit, Column&
   }
 }
 
+// Bits from `first_bit` on, `bits` of each quad, side by side in as few vectors as hold them.
+void write_plane(const std::uint8_t (*quads)[64], int first_bit, int bits, std::uint8_t* out) {
+  const int each = 8 / bits, mask = (1 << bits) - 1;
+  std::memset(out, 0, 64 * static_cast<std::size_t>(bits));
+  for (int j = 0; j < 8; ++j)
+    for (int b = 0; b < 64; ++b) {
+      std::uint8_t& byte = out[j / each * 64 + b];
+      byte = static_cast<std::uint8_t>(byte | (quads[j][b] >> first_bit & mask) << (j % each * bits));
+    }
+}
+
 // quads [8][64]: one byte a quant -> the unit's vectors.
 void write_quants(const PackFormat& f, const std::uint8_t (*quads)[64], std::uint8_t* out) {
   if (f.bits == 8) {
     std::memcpy(out, quads, 512);
     return;
   }
+  if (f.bits < 4) {
+    write_plane(quads, 0, 2, out);
+    if (f.bits == 3) write_plane(quads, 2, 1, out + 128);
+    return;
+  }
   for (int v = 0; v < 4; ++v)
     for (int b = 0; b < 64; ++b)
       out[v * 64 + b] = static_cast<std::uint8_t>((quads[v][b] & 0x0f) | (quads[v + 4][b] & 0x0f) << 4);
-  std::uint8_t* planes = out + 256;
-  const int planes_bits = f.bits - 4, quads_each = planes_bits > 0 ? 8 / planes_bits : 8;
-  std::memset(planes, 0, 64 * static_cast<std::size_t>(planes_bits));
-  for (int j = 0; j < 8 && planes_bits > 0; ++j) {
-    std::uint8_t* plane = planes + j / quads_each * 64;
-    const int shift = j % quads_each * planes_bits;
-    for (int b = 0; b < 64; ++b) plane[b] = static_cast<std::uint8_t>(plane[b] | (quads[j][b] >> 4) << shift);
-  }
+  if (f.bits > 4) write_plane(quads, 4, f.bits - 4, out + 256);
 }
 
 void write_halfs(std::uint8_t* out, std::int64_t column, std::uint16_t value) {
@@ -166,7 +204,7 @@ void write_scales(const PackFormat& f, std::int64_t unit, std::int64_t column, c
     return;
   }
   std::uint8_t* super = panel + scale_bytes(f, unit & ~(kSuperUnits - 1));
-  std::uint8_t* small = super + (f.has_min ? 64 : 32) + (unit % kSuperUnits) * 32;
+  std::uint8_t* small = super + factor_bytes(f) + unit % kSuperUnits * 32;
   write_halfs(super, column, c.scale);
   if (f.has_min) write_halfs(super + 32, column, c.min);
   small[column] = c.small[0];

@@ -33,6 +33,8 @@ struct Reads {
 
 constexpr std::int64_t kAheadBytes = 2048;
 
+constexpr int parts_of(const PackFormat& f) { return f.scales == ScaleForm::super16 ? 2 : 1; }  // scales per unit
+
 template <PackKind kKind, ActivationMode kMode>
 struct Packed {  // reads a panel as it lies in memory
   static constexpr PackFormat kFormat = kPackFormats[static_cast<std::size_t>(kKind)];
@@ -48,6 +50,7 @@ struct Packed {  // reads a panel as it lies in memory
   Bytes quad(std::int64_t unit, int j) const {
     const std::uint8_t* u = quants + unit * kFormat.bits * 64;
     if constexpr (kFormat.bits == 8) return load_bytes(u + j * 64);
+    if constexpr (kFormat.bits < 4) return small_quad(u, j);
     const Bytes pair = load_bytes(u + (j & 3) * 64);
     const Bytes low = j < 4 ? mask_bytes(pair, 0x0f) : mask_bytes(shift_right(pair, 4), 0x0f);
     if constexpr (kFormat.bits == 4) return low;
@@ -62,6 +65,14 @@ struct Packed {  // reads a panel as it lies in memory
     return or_bytes(low, mask_bytes(bits, 0x30));
   }
 
+  static Bytes small_quad(const std::uint8_t* u, int j) {
+    const Bytes two = mask_bytes(shift_right(load_bytes(u + (j >> 2) * 64), 2 * (j & 3)), 3);
+    if constexpr (kFormat.bits == 2) return two;
+    const Bytes plane = load_bytes(u + 128);
+    const Bytes bit = j < 2 ? shift_left(plane, 2 - j) : shift_right(plane, j - 2);
+    return or_bytes(two, mask_bytes(bit, 4));
+  }
+
   // Panels follow one another, so what lies ahead is this panel's next units, then the next panel's scales.
   void fetch_ahead(std::int64_t unit) const {
     const std::uint8_t* ahead = quants + unit * kFormat.bits * 64 + kAheadBytes;
@@ -73,17 +84,23 @@ struct Packed {  // reads a panel as it lies in memory
     return scales + scale_bytes(kFormat, unit & ~(kSuperUnits - 1));
   }
   const std::uint8_t* small(std::int64_t unit) const {
-    return super(unit) + (kFormat.has_min ? 64 : 32) + (unit & (kSuperUnits - 1)) * 32;
+    return super(unit) + factor_bytes(kFormat) + (unit & (kSuperUnits - 1)) * 32;
   }
   Floats scale(std::int64_t unit, int half) const {
     if constexpr (kFormat.scales == ScaleForm::half32) return load_halfs(scales + scale_bytes(kFormat, unit));
     if constexpr (kFormat.scales == ScaleForm::super32) return mul(load_halfs(super(unit)), load_u8(small(unit)));
-    return mul(load_halfs(super(unit)), load_i8(small(unit) + half * 16));
+    if constexpr (!kFormat.has_min) return mul(load_halfs(super(unit)), load_i8(small(unit) + half * 16));
+    const Floats both = load_u8(small(unit) + half * 16);
+    return mul(load_halfs(super(unit)), fma(high_nibbles(both), broadcast(-16.0f), both));
   }
-  Floats min(std::int64_t unit) const {
+  Floats min(std::int64_t unit, int half) const {
     if constexpr (kFormat.scales == ScaleForm::half32) return load_halfs(scales + scale_bytes(kFormat, unit) + 32);
-    return negate(mul(load_halfs(super(unit) + 32), load_u8(small(unit) + 16)));
+    const Floats small_min = kFormat.scales == ScaleForm::super32 ? load_u8(small(unit) + 16)
+                                                                  : high_nibbles(load_u8(small(unit) + half * 16));
+    return negate(mul(load_halfs(super(unit) + 32), small_min));
   }
+  // Of bytes as floats: (b - 7.5) / 16 is less than half away from the high nibble.
+  static Floats high_nibbles(Floats bytes) { return round_even(mul(sub(bytes, broadcast(7.5f)), broadcast(0.0625f))); }
 };
 
 template <PackKind kKind, ActivationMode kMode>
@@ -104,14 +121,14 @@ struct Expanded {  // reads a stretch unpacked for many rows, in the form this i
   static constexpr int kOffsetShift = Form::kCentred ? 0 : kFormat.offset_shift;
   using Lane = typename Form::Lane;
   using Rows = Reads<typename Form::Dot, Lane, kMode>;
-  static constexpr std::int64_t kQuadBytes = Form::kQuadBytes, kUnitBytes = 8 * kQuadBytes + 3 * 64;
+  static constexpr std::int64_t kQuadBytes = Form::kQuadBytes, kUnitBytes = 8 * kQuadBytes + 4 * 64;
   const std::uint8_t* units;
 
   typename Form::Weights quad(std::int64_t unit, int j) const {
     return Form::load(units + unit * kUnitBytes + j * kQuadBytes);
   }
   Floats scale(std::int64_t unit, int half) const { return load_floats(floats(unit) + half * 16); }
-  Floats min(std::int64_t unit) const { return load_floats(floats(unit) + 32); }
+  Floats min(std::int64_t unit, int half) const { return load_floats(floats(unit) + 32 + half * 16); }
   void fetch_ahead(std::int64_t) const {}
   const float* floats(std::int64_t unit) const {
     return reinterpret_cast<const float*>(units + unit * kUnitBytes + 8 * kQuadBytes);
@@ -127,8 +144,9 @@ void expand(const Packed<kKind, kMode>& from, std::int64_t begin, std::int64_t e
     for (int j = 0; j < 8; ++j) E::Form::store(to + j * E::kQuadBytes, from.quad(u, j));
     auto* floats = reinterpret_cast<float*>(to + 8 * E::kQuadBytes);
     store_floats(floats, from.scale(u, 0));
-    if constexpr (E::kFormat.scales == ScaleForm::super16) store_floats(floats + 16, from.scale(u, 1));
-    if constexpr (E::kFormat.has_min) store_floats(floats + 32, from.min(u));
+    if constexpr (parts_of(E::kFormat) == 2) store_floats(floats + 16, from.scale(u, 1));
+    if constexpr (E::kFormat.has_min) store_floats(floats + 32, from.min(u, 0));
+    if constexpr (E::kFormat.has_min && parts_of(E::kFormat) == 2) store_floats(floats + 48, from.min(u, 1));
   }
 }
 
@@ -150,8 +168,6 @@ struct RowView {
   }
 };
 
-constexpr int parts_of(const PackFormat& f) { return f.scales == ScaleForm::super16 ? 2 : 1; }  // scales per unit
-
 template <class Source>
 RowView<Source> view_rows(const PanelTask& t) {
   constexpr PackFormat kFormat = Source::kFormat;
@@ -159,7 +175,9 @@ RowView<Source> view_rows(const PanelTask& t) {
   auto* start = reinterpret_cast<std::int32_t*>(room);
   auto* weighted = reinterpret_cast<float*>(room);  // no format has both an offset and mins
   const std::int64_t n = t.rows * t.units;
-  if constexpr (kFormat.has_min)
+  if constexpr (kFormat.has_min && parts_of(kFormat) == 2)
+    for (std::int64_t i = 0; i < 2 * n; ++i) weighted[i] = t.scale[i / 2] * static_cast<float>(t.sum[i]);
+  else if constexpr (kFormat.has_min)
     for (std::int64_t i = 0; i < n; ++i) weighted[i] = t.scale[i] * static_cast<float>(t.sum[2 * i] + t.sum[2 * i + 1]);
   else if constexpr (Source::kOffsetShift > 0 && parts_of(kFormat) == 2)
     for (std::int64_t i = 0; i < 2 * n; ++i) start[i] = t.sum[i] * -(1 << Source::kOffsetShift);
@@ -216,7 +234,8 @@ void tile(const Source (&w)[kPanels], const RowView<Source>& x, Stretch s, float
           Ints dot = dots[r][p].total();
           if constexpr (Source::kOffsetShift > 0) dot = add(dot, broadcast_ints(x.start[at * kParts + part]));
           acc[r][p] = fma(to_floats(dot), mul(ws, broadcast(x.scale[at])), acc[r][p]);
-          if constexpr (kFormat.has_min) acc[r][p] = fma(w[p].min(u), broadcast(x.weighted_sum[at]), acc[r][p]);
+          if constexpr (kFormat.has_min)
+            acc[r][p] = fma(w[p].min(u, part), broadcast(x.weighted_sum[at * kParts + part]), acc[r][p]);
         }
       }
     }
@@ -244,7 +263,7 @@ void all_rows(const Source (&w)[kPanels], RowView<Source> x, std::int64_t rows, 
     tile<kRows>(w, x, s, out, stride);
     x.q += kRows * x.units * kUnitDepth, x.low += Source::Rows::kHalves ? kRows * x.units * kUnitDepth : 0;
     x.scale += kRows * x.units;
-    x.start += kRows * x.units * kParts, x.weighted_sum += kRows * x.units;
+    x.start += kRows * x.units * kParts, x.weighted_sum += kRows * x.units * kParts;
   }
   remaining_rows<kRows>(rows, w, x, s, out, stride);
 }
@@ -409,8 +428,9 @@ constexpr MatmulTable kTable = {
     words_quantizer<FormOf<4, 0, ActivationMode::exact>::Type>(),
     kWordRows,
     {kExact<PackKind::q4_0>, kExact<PackKind::q4_1>, kExact<PackKind::q5_0>, kExact<PackKind::q5_1>,
-     kExact<PackKind::q8_0>, kExact<PackKind::q4_k>, kExact<PackKind::q5_k>, kExact<PackKind::q6_k>},
+     kExact<PackKind::q8_0>, kExact<PackKind::q2_k>, kExact<PackKind::q3_k>, kExact<PackKind::q4_k>,
+     kExact<PackKind::q5_k>, kExact<PackKind::q6_k>},
     {kFast<PackKind::q4_0>, kFast<PackKind::q4_1>, kFast<PackKind::q5_0>, kFast<PackKind::q5_1>, kFast<PackKind::q8_0>,
-     kFast<PackKind::q4_k>, kFast<PackKind::q5_k>, kFast<PackKind::q6_k>},
+     kFast<PackKind::q2_k>, kFast<PackKind::q3_k>, kFast<PackKind::q4_k>, kFast<PackKind::q5_k>, kFast<PackKind::q6_k>},
     {multiply_floats<PackKind::f32>, multiply_floats<PackKind::f16>, multiply_floats<PackKind::bf16>},
 };

@@ -3,12 +3,15 @@
 // A matrix is cut into panels of 16 output columns. A panel holds its scales, then its quants ("W32": one unit of
 // 16 columns x 32 k after another); both parts are 64-byte aligned and read front to back. A unit's 32 k values form
 // eight quads of 4; a quad of 16 columns is 64 bytes, the operand of one dot-product instruction.
-//   4 bit: byte b of vector v holds quad v in the low, quad v+4 in the high nibble           (4 x 64 bytes)
+//   2 bit: two vectors with 2 bits a quad: quads 0-3, quads 4-7                              (2 x 64 bytes)
+//   3 bit: ditto, then one vector whose bit j is the third bit of quad j                     (3 x 64)
+//   4 bit: byte b of vector v holds quad v in the low, quad v+4 in the high nibble           (4 x 64)
 //   5 bit: ditto, then one vector whose bit j is the fifth bit of quad j                     (5 x 64)
 //   6 bit: ditto, then two vectors with 2 bits a quad: quads 0-3, quads 4-7                  (6 x 64)
 //   8 bit: one vector a quad                                                                (8 x 64)
 // Scales, per unit: half32: 16 halfs (and 16 half mins). super32: 16 uint8 scales, 16 uint8 mins; super16: 16 int8
-// scales for each half of the unit; both under 16 half factors (and 16 half min factors) that precede every 8 units.
+// scales for each half of the unit, or nibbles (scale low, min high) where the format has mins; both under 16 half
+// factors (and 16 half min factors) that precede every 8 units.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -21,8 +24,8 @@ namespace heed {
 
 inline constexpr std::int64_t kPanelColumns = 16, kUnitDepth = 32, kSuperUnits = 8;
 
-enum class PackKind : std::uint8_t { q4_0, q4_1, q5_0, q5_1, q8_0, q4_k, q5_k, q6_k, f32, f16, bf16 };
-inline constexpr std::size_t kQuantKinds = 8, kFloatKinds = 3;
+enum class PackKind : std::uint8_t { q4_0, q4_1, q5_0, q5_1, q8_0, q2_k, q3_k, q4_k, q5_k, q6_k, f32, f16, bf16 };
+inline constexpr std::size_t kQuantKinds = 10, kFloatKinds = 3;
 
 enum class ScaleForm : std::uint8_t { half32, super32, super16 };
 
@@ -36,20 +39,24 @@ struct PackFormat {
 
 /// Indexed by PackKind; quantized kinds only.
 inline constexpr PackFormat kPackFormats[kQuantKinds] = {
-    {DType::q4_0, 4, ScaleForm::half32, 3, false}, {DType::q4_1, 4, ScaleForm::half32, 0, true},
-    {DType::q5_0, 5, ScaleForm::half32, 4, false}, {DType::q5_1, 5, ScaleForm::half32, 0, true},
-    {DType::q8_0, 8, ScaleForm::half32, 7, false}, {DType::q4_k, 4, ScaleForm::super32, 0, true},
-    {DType::q5_k, 5, ScaleForm::super32, 0, true}, {DType::q6_k, 6, ScaleForm::super16, 5, false},
+    {DType::q4_0, 4, ScaleForm::half32, 3, false},  {DType::q4_1, 4, ScaleForm::half32, 0, true},
+    {DType::q5_0, 5, ScaleForm::half32, 4, false},  {DType::q5_1, 5, ScaleForm::half32, 0, true},
+    {DType::q8_0, 8, ScaleForm::half32, 7, false},  {DType::q2_k, 2, ScaleForm::super16, 0, true},
+    {DType::q3_k, 3, ScaleForm::super16, 2, false}, {DType::q4_k, 4, ScaleForm::super32, 0, true},
+    {DType::q5_k, 5, ScaleForm::super32, 0, true},  {DType::q6_k, 6, ScaleForm::super16, 5, false},
 };
 
 // Static: an inline copy compiled for one instruction set must never serve another.
 
+/// Super forms: bytes of the factors before every 8 units. A unit's scales and mins are 32 bytes.
+static constexpr std::int64_t factor_bytes(const PackFormat& f) { return f.has_min ? 64 : 32; }
+
 /// Bytes of a panel's scales that precede unit `unit` (a multiple of 8 for super forms gives the next super block).
 static constexpr std::int64_t scale_bytes(const PackFormat& f, std::int64_t unit) {
-  const std::int64_t vectors = f.has_min ? 2 : 1;
-  if (f.scales == ScaleForm::half32) return unit * vectors * 32;
-  return unit / kSuperUnits * (vectors * 32 + kSuperUnits * 32) +
-         (unit % kSuperUnits == 0 ? 0 : vectors * 32 + unit % kSuperUnits * 32);
+  if (f.scales == ScaleForm::half32) return unit * (f.has_min ? 64 : 32);
+  const std::int64_t in_super = unit % kSuperUnits;
+  return unit / kSuperUnits * (factor_bytes(f) + kSuperUnits * 32) +
+         (in_super == 0 ? 0 : factor_bytes(f) + in_super * 32);
 }
 static constexpr std::int64_t align64(std::int64_t n) { return (n + 63) & ~std::int64_t{63}; }
 static constexpr std::int64_t quants_offset(const PackFormat& f, std::int64_t units) {
@@ -88,7 +95,7 @@ struct FloatPanelTask {
 
 // Many rows meet a panel unpacked ("expanded") once, a stretch of units at a time so that it stays in the first-level
 // cache beside the rows: 14 units of 16-bit weights and their scales are 17 KiB.
-inline constexpr std::int64_t kStretchUnits = 14, kMaxExpandedUnitBytes = 2 * 512 + 3 * 64;
+inline constexpr std::int64_t kStretchUnits = 14, kMaxExpandedUnitBytes = 2 * 512 + 4 * 64;
 
 /// Room for the expanded stretch and for what the rows contribute per unit (8 bytes).
 static constexpr std::int64_t scratch_bytes(std::int64_t rows, std::int64_t units) {

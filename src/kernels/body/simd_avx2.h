@@ -54,12 +54,12 @@ inline void pin(__m256i& a) { asm("" : "+x"(a)); }
 
 inline __m256i pair_sums(__m256i words) { return _mm256_madd_epi16(words, _mm256_set1_epi16(1)); }
 
-// Exact dot of unsigned kBits-bit weights with int8 activations. |pair sum| <= 2 * (2^bits - 1) * 127 = 3810 (4 bits),
-// 7874 (5), 16002 (6): eight, four, two of them fit 16 bits.
+// Exact dot of unsigned kBits-bit weights with int8 activations. |pair sum| <= 2 * (2^bits - 1) * 127 = 3810 (4 bits;
+// fewer: less), 7874 (5), 16002 (6): eight, four, two of them fit 16 bits.
 template <int kBits>
 struct Dots {
   static constexpr int kStep = 1;
-  static constexpr int kGroup = kBits == 4 ? 8 : 4;
+  static constexpr int kGroup = kBits <= 4 ? 8 : 4;
   __m256i lo16 = _mm256_setzero_si256(), hi16 = _mm256_setzero_si256();
   __m256i lo32 = _mm256_setzero_si256(), hi32 = _mm256_setzero_si256();
 
