@@ -45,7 +45,8 @@ void add_products(const Source& w, const RowView<Source>& x, std::int64_t begin,
     if constexpr (Source::Rows::kHalves) dot = join_halves(dot, load_ints(sums.low + r * kPanelColumns));
     if constexpr (Source::kOffsetShift > 0) dot = add(dot, broadcast_ints(x.start[at * kParts + part]));
     acc[r] = fma(to_floats(dot), mul(ws, broadcast(x.scale[at])), acc[r]);
-    if constexpr (Source::kFormat.has_min) acc[r] = fma(w.min(unit), broadcast(x.weighted_sum[at]), acc[r]);
+    if constexpr (Source::kFormat.has_min)
+      acc[r] = fma(w.min(unit, part), broadcast(x.weighted_sum[at * kParts + part]), acc[r]);
   }
 }
 
@@ -68,10 +69,11 @@ void sixteen_rows(const Source& w, const RowView<Source>& x, Stretch s, float* o
 
 template <class Source>
 RowView<Source> without_first(RowView<Source> x, std::int64_t rows) {
+  constexpr int kParts = parts_of(Source::kFormat);
   const std::int64_t units = rows * x.units;
   x.q += units * kUnitDepth, x.low += Source::Rows::kHalves ? units * kUnitDepth : 0;
   x.scale += units;
-  x.start += units * parts_of(Source::kFormat), x.weighted_sum += units;
+  x.start += units * kParts, x.weighted_sum += units * kParts;
   return x;
 }
 
@@ -98,16 +100,10 @@ void multiply_tiles(const PanelTask& t) {
   _tile_release();
 }
 
-template <ActivationMode kMode>
+template <ActivationMode kMode, std::size_t kKind = 0>
 constexpr void use_tiles(void (*(&rows)[kQuantKinds])(const PanelTask&)) {
-  rows[0] = multiply_tiles<PackKind::q4_0, kMode>;
-  rows[1] = multiply_tiles<PackKind::q4_1, kMode>;
-  rows[2] = multiply_tiles<PackKind::q5_0, kMode>;
-  rows[3] = multiply_tiles<PackKind::q5_1, kMode>;
-  rows[4] = multiply_tiles<PackKind::q8_0, kMode>;
-  rows[5] = multiply_tiles<PackKind::q4_k, kMode>;
-  rows[6] = multiply_tiles<PackKind::q5_k, kMode>;
-  rows[7] = multiply_tiles<PackKind::q6_k, kMode>;
+  rows[kKind] = multiply_tiles<static_cast<PackKind>(kKind), kMode>;
+  if constexpr (kKind + 1 < kQuantKinds) use_tiles<kMode, kKind + 1>(rows);
 }
 
 constexpr MatmulTable kTileTable = [] {
