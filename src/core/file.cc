@@ -21,6 +21,15 @@ Error system_error(const std::string& operation, const std::string& path) {
   return fail(code, operation + ": " + path + ": " + std::strerror(e), path);
 }
 
+FileIdentity identity_of(const struct stat& st) {
+  const auto nanoseconds = [](const timespec& t) { return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec; };
+  return {.device = st.st_dev,
+          .inode = st.st_ino,
+          .bytes = st.st_size,
+          .modified_ns = nanoseconds(st.st_mtim),
+          .changed_ns = nanoseconds(st.st_ctim)};
+}
+
 struct Descriptor {
   int fd = -1;
   ~Descriptor() {
@@ -58,10 +67,10 @@ class SystemFiles final : public FileLayer {
     struct stat st{};
     if (::fstat(d.fd, &st) != 0) return system_error("stat", path);
     if (!S_ISREG(st.st_mode)) return fail(Code::invalid_argument, "open: " + path + ": not a regular file", path);
-    if (st.st_size == 0) return MappedFile(nullptr, 0);
+    if (st.st_size == 0) return MappedFile(nullptr, 0, identity_of(st));
     void* p = ::mmap(nullptr, static_cast<std::size_t>(st.st_size), PROT_READ, MAP_PRIVATE, d.fd, 0);
     if (p == MAP_FAILED) return system_error("map", path);
-    return MappedFile(static_cast<const std::byte*>(p), static_cast<std::size_t>(st.st_size));
+    return MappedFile(static_cast<const std::byte*>(p), static_cast<std::size_t>(st.st_size), identity_of(st));
   }
 
   Expected<std::vector<std::byte>> read(const std::string& path, std::size_t max_bytes) override {
@@ -129,6 +138,17 @@ class SystemFiles final : public FileLayer {
     return static_cast<std::int64_t>(st.st_size);
   }
 
+  Expected<FileIdentity> identity(const std::string& path) override {
+    struct stat st{};
+    if (::stat(path.c_str(), &st) != 0) return system_error("stat", path);
+    return identity_of(st);
+  }
+
+  Expected<void> touch(const std::string& path) override {
+    if (::utimensat(AT_FDCWD, path.c_str(), nullptr, 0) != 0) return system_error("touch", path);
+    return {};
+  }
+
   Expected<std::int64_t> free_bytes(const std::string& path) override {
     struct statvfs st{};
     if (::statvfs(path.c_str(), &st) != 0) return system_error("statvfs", path);
@@ -147,6 +167,10 @@ void MappedFile::drop_pages(std::span<const std::byte> part) const noexcept {
   const std::uintptr_t first = reinterpret_cast<std::uintptr_t>(part.data()), last = first + part.size();
   const std::uintptr_t begin = (first + kPage - 1) & ~(kPage - 1), end = last & ~(kPage - 1);
   if (end > begin) ::madvise(const_cast<std::byte*>(part.data()) + (begin - first), end - begin, MADV_DONTNEED);
+}
+
+void MappedFile::read_ahead() const noexcept {
+  if (data_) ::madvise(const_cast<std::byte*>(data_), size_, MADV_WILLNEED);
 }
 
 FileLayer& system_files() noexcept {

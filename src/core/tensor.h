@@ -24,6 +24,10 @@ struct Tensor {
   }
   std::int64_t bytes() const noexcept { return rows() * row_bytes(dtype, cols()); }
   const std::byte* row(std::int64_t r) const noexcept { return data + r * row_bytes(dtype, cols()); }
+  /// Rows [first, first + n) of a matrix.
+  Tensor row_range(std::int64_t first, std::int64_t n) const noexcept {
+    return {.data = row(first), .dtype = dtype, .rank = 2, .shape = {n, cols()}};
+  }
 };
 
 }  // namespace heed

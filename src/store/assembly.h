@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "core/digest.h"
 #include "core/expected.h"
 #include "core/file.h"
-#include "store/digest.h"
 #include "store/store.h"
 
 namespace heed {

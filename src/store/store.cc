@@ -7,8 +7,8 @@
 #include <numeric>
 #include <thread>
 
+#include "core/file_lock.h"
 #include "store/assembly.h"
-#include "store/file_lock.h"
 #include "store/pull.h"
 
 namespace heed {

@@ -1,7 +1,7 @@
 // https_test.cc -- pull over HTTP from a loopback server: whole, resumed, broken, wrong, cancelled, disk full.
 #include <chrono>
 
-#include "store/file_lock.h"
+#include "core/file_lock.h"
 #include "tests/unit/store/loopback_server.h"
 #include "tests/unit/store/store_fixture.h"
 

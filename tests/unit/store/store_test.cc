@@ -1,7 +1,7 @@
 // store_test.cc -- names to files, what is listed, and what an unknown name is told.
 #include "store/store.h"
 
-#include "store/file_lock.h"
+#include "core/file_lock.h"
 #include "tests/unit/store/store_fixture.h"
 
 namespace heed {

@@ -1,4 +1,4 @@
-// digest.h -- SHA-256 of bytes that arrive in pieces.
+// digest.h -- SHA-256 of bytes that arrive in pieces, and of whole files on many threads.
 #pragma once
 #include <cstddef>
 #include <memory>
@@ -6,6 +6,8 @@
 #include <string>
 
 #include "core/expected.h"
+#include "core/file.h"
+#include "core/thread_pool.h"
 
 struct evp_md_ctx_st;
 
@@ -24,5 +26,9 @@ class Sha256 {
   };
   std::unique_ptr<evp_md_ctx_st, Free> context_;
 };
+
+/// SHA-256 of the SHA-256 of each 8 MiB of the file: as hard to forge, computed in parallel. Pages are dropped as they
+/// are read.
+Expected<std::string> tree_sha256(const MappedFile& file, ThreadPool& pool);
 
 }  // namespace heed

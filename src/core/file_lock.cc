@@ -1,5 +1,5 @@
 // file_lock.cc -- flock(2) on a file that is removed under the lock.
-#include "store/file_lock.h"
+#include "core/file_lock.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
