@@ -1,4 +1,4 @@
-// matmul.cc -- packing, quantization and the blocking of a matrix product over panels and rows.
+// matmul.cc -- quantization and the blocking of a matrix product over panels and rows.
 #include "kernels/matmul.h"
 
 #include <algorithm>
@@ -123,25 +123,6 @@ std::int64_t row_block_of(const Activations& x) {
 }
 
 }  // namespace
-
-Expected<PackedMatrix> PackedMatrix::pack(const Tensor& w, Exec& exec, Allocator& allocator) {
-  HEED_ASSIGN(const PackKind kind, pack_kind(w.dtype));
-  const DTypeInfo& type = info(w.dtype);
-  if (w.rank != 2 || w.rows() < 1 || w.cols() < 1 || w.cols() % type.block != 0)
-    return fail(Code::invalid_argument, "pack: a " + std::string(type.name) +
-                                            " matrix needs two dimensions and whole blocks of " +
-                                            std::to_string(type.block) + ", got [" + std::to_string(w.rows()) + ", " +
-                                            std::to_string(w.cols()) + "]");
-  PackedMatrix m;
-  m.n_ = w.rows(), m.k_ = w.cols(), m.source_ = w.dtype, m.is_float_ = !is_quantized(kind);
-  const std::int64_t panels = panels_of(m), bytes = panel_bytes_of(kind, m.k_);
-  HEED_ASSIGN(m.data_, Buffer::make(static_cast<std::size_t>(panels * bytes), allocator));
-  auto* out = reinterpret_cast<std::uint8_t*>(m.data_.data());
-  exec.pool.parallel_for(panels, 4, [&](std::int64_t begin, std::int64_t end, int) {
-    for (std::int64_t panel = begin; panel < end; ++panel) pack_panel(w, kind, panel, out + panel * bytes);
-  });
-  return m;
-}
 
 Expected<QuantizedBuffer> QuantizedBuffer::make(std::int64_t rows, std::int64_t k, Exec& exec) {
   if (k % kUnitDepth != 0)

@@ -9,32 +9,10 @@
 #include <span>
 
 #include "core/expected.h"
-#include "core/tensor.h"
 #include "kernels/exec.h"
+#include "kernels/packed_matrix.h"
 
 namespace heed {
-
-/// Weights of one linear layer in packed form. Owns its memory. Move-only.
-class PackedMatrix {
- public:
-  /// Packs w [n, k] (row n = output column n; any DType of the catalogue's files, f32, f16 or bf16); k must be a
-  /// multiple of 32 for block types. Runs on the pool. Errors: unsupported dtype, shape, memory.
-  static Expected<PackedMatrix> pack(const Tensor& w, Exec& exec, Allocator& allocator = system_allocator());
-
-  std::int64_t n() const noexcept { return n_; }
-  std::int64_t k() const noexcept { return k_; }
-  DType source() const noexcept { return source_; }
-  bool is_float() const noexcept { return is_float_; }  // f32, f16, bf16: multiplies float activations
-  const std::byte* data() const noexcept { return data_.data(); }
-  std::size_t bytes() const noexcept { return data_.size(); }
-  explicit operator bool() const noexcept { return n_ > 0; }
-
- private:
-  Buffer data_;
-  std::int64_t n_ = 0, k_ = 0;
-  DType source_ = DType::f32;
-  bool is_float_ = false;
-};
 
 /// Activations in blocks of 32: value = scale * (256 * q + low) in exact mode, scale * q in fast mode. Many exact rows
 /// are 16-bit words instead where the processor multiplies those faster: value = scale * word.

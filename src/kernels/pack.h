@@ -1,7 +1,8 @@
 // pack.h -- from a file's rows to panels.
 #pragma once
+#include "core/expected.h"
+#include "core/tensor.h"
 #include "kernels/body/matmul_table.h"
-#include "kernels/matmul.h"
 
 namespace heed {
 
