@@ -26,8 +26,8 @@ std::string dump(const Json& value, int indent = -1) {
   return value.dump(indent, ' ', false, Json::error_handler_t::replace);  // tokens need not be UTF-8
 }
 
-template <class T>
-Json short_array(const std::vector<T>& items) {
+template <class Items>
+Json short_array(const Items& items) {
   Json out = Json::array();
   for (std::size_t i = 0; i < std::min(items.size(), kShownItems); ++i) out.push_back(items[i]);
   return out;

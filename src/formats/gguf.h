@@ -28,12 +28,16 @@ class GgufFile {
 
   int version() const noexcept { return version_; }
   const Metadata& metadata() const noexcept { return metadata_; }
+  /// Frees it: a vocabulary is large, and its reader keeps a copy.
+  void forget_metadata() noexcept { metadata_ = {}; }
   const std::vector<NamedTensor>& tensors() const noexcept { return tensors_; }  // in file order
   /// nullptr when absent.
   const Tensor* find(std::string_view name) const noexcept;
   /// Called when a tensor's pages are not needed again soon (after packing).
   void drop_pages(const Tensor& tensor) const noexcept;
   std::size_t file_bytes() const noexcept { return bytes_.size(); }
+  /// The whole file; empty after parse().
+  const MappedFile& mapped() const noexcept { return file_; }
 
  private:
   MappedFile file_;

@@ -121,11 +121,15 @@ class ValueReader {
     return byte == 1;
   }
 
+  static Expected<std::string_view> take_text(ByteReader& from) {
+    HEED_ASSIGN(const auto length, from.read<std::uint64_t>("a text's length"));
+    return from.take(length, "a text");
+  }
+
   Expected<std::string> read_string() {
-    HEED_ASSIGN(const auto length, reader_.read<std::uint64_t>("a text's length"));
-    HEED_ASSIGN(const std::string_view view, reader_.take(length, "a text"));
-    HEED_TRY(budget_.charge(reader_, 1, string_heap_bytes(length), name_));
-    return std::string(view);
+    HEED_ASSIGN(const std::string_view text, take_text(reader_));
+    HEED_TRY(budget_.charge(reader_, 1, string_heap_bytes(text.size()), name_));
+    return std::string(text);
   }
 
   template <class T, class Read>
@@ -140,6 +144,24 @@ class ValueReader {
     return MetaArray(std::move(items));
   }
 
+  Expected<MetaArray> read_texts(std::uint64_t count) {
+    std::uint64_t bytes = 0;
+    ByteReader ahead = reader_;
+    for (std::uint64_t i = 0; i < count; ++i) {
+      HEED_ASSIGN(const std::string_view text, take_text(ahead));
+      bytes += text.size();
+    }
+    HEED_TRY(budget_.charge(reader_, count, sizeof(std::size_t), name_));
+    HEED_TRY(budget_.charge(reader_, 1, bytes, name_));
+    TextList texts;
+    texts.reserve(static_cast<std::size_t>(count), static_cast<std::size_t>(bytes));
+    for (std::uint64_t i = 0; i < count; ++i) {
+      HEED_ASSIGN(const std::string_view text, take_text(reader_));
+      texts.push_back(text);
+    }
+    return MetaArray(std::move(texts));
+  }
+
   Expected<MetaArray> read_array(std::size_t offset) {
     HEED_ASSIGN(const ValueType type, read_type());
     HEED_ASSIGN(const auto count, reader_.read<std::uint64_t>("an array's length"));
@@ -148,7 +170,7 @@ class ValueReader {
       return reader_.malformed(name_ + ": the array says " + std::to_string(count) + " items, but only " +
                                    std::to_string(reader_.left()) + " bytes are left",
                                offset, key_);
-    if (type == ValueType::string) return filled<std::string>(count, [this] { return read_string(); });
+    if (type == ValueType::string) return read_texts(count);
     if (type == ValueType::f32 || type == ValueType::f64)
       return filled<double>(count, [this, type] { return read_real(type); });
     return filled<std::int64_t>(count, [this, type] { return read_integer(type); });

@@ -40,10 +40,10 @@ Expected<std::int64_t> checked_integer(std::string_view key, const MetaValue& va
 }
 
 template <class T>
-const std::vector<T>* array_of(const MetaValue* value) noexcept {
+const T* array_of(const MetaValue* value) noexcept {
   if (value == nullptr) return nullptr;
   const auto* array = std::get_if<MetaArray>(value);
-  return array == nullptr ? nullptr : std::get_if<std::vector<T>>(array);
+  return array == nullptr ? nullptr : std::get_if<T>(array);
 }
 
 }  // namespace
@@ -95,13 +95,13 @@ Expected<std::string> Metadata::need_text(std::string_view key) const {
   return wrong_type(key, "a text", *value);
 }
 
-const std::vector<std::string>* Metadata::strings(std::string_view key) const noexcept {
-  return array_of<std::string>(find(key));
-}
+const TextList* Metadata::strings(std::string_view key) const noexcept { return array_of<TextList>(find(key)); }
 const std::vector<std::int64_t>* Metadata::integers(std::string_view key) const noexcept {
-  return array_of<std::int64_t>(find(key));
+  return array_of<std::vector<std::int64_t>>(find(key));
 }
-const std::vector<double>* Metadata::reals(std::string_view key) const noexcept { return array_of<double>(find(key)); }
+const std::vector<double>* Metadata::reals(std::string_view key) const noexcept {
+  return array_of<std::vector<double>>(find(key));
+}
 
 bool Metadata::insert(std::string key, MetaValue value) {
   return values_.try_emplace(std::move(key), std::move(value)).second;

@@ -12,7 +12,38 @@
 
 namespace heed {
 
-using MetaArray = std::variant<std::vector<std::int64_t>, std::vector<double>, std::vector<std::string>>;
+/// Many short texts in one piece of memory: a vocabulary as strings of their own takes four times as much.
+class TextList {
+ public:
+  TextList() = default;
+  TextList(const std::vector<std::string>& texts) {
+    for (const std::string& text : texts) push_back(text);
+  }
+
+  void reserve(std::size_t texts, std::size_t bytes) {
+    ends_.reserve(texts);
+    bytes_.reserve(bytes);
+  }
+  void push_back(std::string_view text) {
+    bytes_ += text;
+    ends_.push_back(bytes_.size());
+  }
+  std::size_t size() const noexcept { return ends_.size(); }
+  bool empty() const noexcept { return ends_.empty(); }
+  std::size_t bytes() const noexcept { return bytes_.size(); }
+  /// Valid while the list is not changed.
+  std::string_view operator[](std::size_t i) const noexcept {
+    const std::size_t begin = i == 0 ? 0 : ends_[i - 1];
+    return std::string_view(bytes_).substr(begin, ends_[i] - begin);
+  }
+  bool operator==(const TextList&) const = default;
+
+ private:
+  std::string bytes_;
+  std::vector<std::size_t> ends_;
+};
+
+using MetaArray = std::variant<std::vector<std::int64_t>, std::vector<double>, TextList>;
 using MetaValue = std::variant<bool, std::int64_t, std::uint64_t, double, std::string, MetaArray>;
 
 /// Keys are unique. Integers of every width arrive as int64 (uint64 only above its range), floats as double.
@@ -30,7 +61,7 @@ class Metadata {
                                       std::int64_t high = std::int64_t{1} << 40) const;
   Expected<std::string> need_text(std::string_view key) const;
   /// nullptr when the key is absent or of another type.
-  const std::vector<std::string>* strings(std::string_view key) const noexcept;
+  const TextList* strings(std::string_view key) const noexcept;
   const std::vector<std::int64_t>* integers(std::string_view key) const noexcept;
   const std::vector<double>* reals(std::string_view key) const noexcept;
 

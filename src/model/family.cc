@@ -44,7 +44,7 @@ Expected<void> read_linear_layers(const Metadata& m, const std::string& p, Model
                                                                 {"gated", LinearKind::gated},
                                                                 {"gated_delta", LinearKind::gated_delta}};
   for (std::size_t i = 0; i < kinds->size(); ++i) {
-    const std::string& name = (*kinds)[i];
+    const std::string name((*kinds)[i]);
     if (name == "softmax") continue;
     const auto* found =
         std::find_if(std::begin(kNames), std::end(kNames), [&](const auto& n) { return n.first == name; });

@@ -133,14 +133,14 @@ class BpeTokenizer final : public TokenizerBase {
     }
     merges_.reserve(merges->size());
     for (std::size_t rank = 0; rank < merges->size(); ++rank) {
-      const std::string& merge = (*merges)[rank];
+      const std::string_view merge = (*merges)[rank];
       const std::size_t space = merge.find(' ', 1);  // a side is never empty, so a leading space would be a side
-      if (space == std::string::npos || space + 1 == merge.size()) {
+      if (space == std::string_view::npos || space + 1 == merge.size()) {
         return fail(Code::malformed,
                     "tokenizer: merge " + std::to_string(rank) + ": expected two spellings with a space between",
                     kMergesKey);
       }
-      add_merge(std::string_view(merge).substr(0, space), std::string_view(merge).substr(space + 1), rank);
+      add_merge(merge.substr(0, space), merge.substr(space + 1), rank);
     }
     return {};
   }

@@ -64,8 +64,7 @@ Expected<Vocabulary> Vocabulary::read(const Metadata& metadata) {
                     (tokens == nullptr ? std::string("none") : std::to_string(tokens->size())),
                 kTokensKey);
   }
-  std::size_t bytes = 0;
-  for (const std::string& token : *tokens) bytes += token.size();
+  const std::size_t bytes = tokens->bytes();
   if (bytes > kMostBytes) {
     return fail(Code::too_long,
                 "tokenizer: tokens: expected at most " + std::to_string(kMostBytes) + " bytes of spellings, got " +
@@ -76,7 +75,8 @@ Expected<Vocabulary> Vocabulary::read(const Metadata& metadata) {
   HEED_ASSIGN(vocabulary.kinds_, read_kinds(metadata, tokens->size()));
   vocabulary.spellings_.reserve(bytes);
   vocabulary.starts_.reserve(tokens->size() + 1);
-  for (const std::string& token : *tokens) {
+  for (std::size_t i = 0; i < tokens->size(); ++i) {
+    const std::string_view token = (*tokens)[i];
     vocabulary.starts_.push_back(static_cast<std::uint32_t>(vocabulary.spellings_.size()));
     vocabulary.spellings_ += token;
     vocabulary.longest_bytes_ = std::max(vocabulary.longest_bytes_, token.size());

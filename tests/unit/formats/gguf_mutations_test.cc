@@ -204,7 +204,7 @@ TEST(GgufMutations, TheBudgetHoldsForTheWorstFiles) {
   GgufBuilder texts;
   texts.header(0, 1).array("k", kString, 400'000);
   for (int i = 0; i < 400'000; ++i) texts.item("sixteen bytes ok");
-  EXPECT_FALSE(measure(texts));
+  EXPECT_TRUE(measure(texts));
   GgufBuilder bytes;
   bytes.header(0, 1).array("k", kI8, 1'900'000).data(1'900'000);
   EXPECT_TRUE(measure(bytes));

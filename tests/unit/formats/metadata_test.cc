@@ -66,5 +66,17 @@ TEST(Metadata, InsertKeepsTheFirst) {
   EXPECT_EQ(*m.need_integer("n"), 7);
 }
 
+TEST(Metadata, ATextListKeepsEveryText) {
+  const std::vector<std::string> texts = {"", "a", std::string(1000, 'b'), "", std::string("c\0d", 3)};
+  TextList list;
+  EXPECT_TRUE(list.empty());
+  for (const std::string& text : texts) list.push_back(text);
+  ASSERT_EQ(list.size(), texts.size());
+  for (std::size_t i = 0; i < texts.size(); ++i) EXPECT_EQ(list[i], texts[i]);
+  EXPECT_EQ(list.bytes(), 1004u);
+  EXPECT_EQ(list, TextList(texts));
+  EXPECT_FALSE(list == TextList({"", "a"}));
+}
+
 }  // namespace
 }  // namespace heed
