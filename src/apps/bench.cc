@@ -51,6 +51,7 @@ void add_model_options(CLI::App& g, BenchOptions& o) {
   g.add_option("--activations", o.load.activations, "exact (16 bits) or fast (8 bits)");
   g.add_option("--weights", o.load.weights, "file, or f32: dequantized");
   add_attention_options(g, o.attention);
+  add_pack_options(g, o.load);
 }
 
 void add_token_options(CLI::App& g, BenchOptions& o) {

@@ -236,6 +236,7 @@ void add_chat(CLI::App& app, Command& command) {
   sub->add_option("--context", o->load.context, "tokens the conversation may hold")->check(CLI::Range(0, 1 << 24));
   sub->add_option("--activations", o->load.activations, "exact (16 bits) or fast (8 bits)");
   sub->add_option("--cpu", o->load.cpu, "kernel table (default: best)")->envname("HEED_CPU");
+  add_pack_options(*sub, o->load);
   sub->add_flag("--json", o->json, "one JSON object an answer");
   sub->callback([o, &command] { command.run = [o] { return run_chat(*o); }; });
 }

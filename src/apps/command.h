@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "core/expected.h"
+#include "engine/loaded_model.h"
 
 namespace heed {
 
@@ -11,6 +12,9 @@ namespace heed {
 struct Command {
   std::function<Expected<void>()> run;
 };
+
+/// How packed weights are kept, for the commands that load a model.
+void add_pack_options(CLI::App& app, LoadOptions& options);
 
 // One per file; the name says which.
 void add_pull(CLI::App& app, Command& command);

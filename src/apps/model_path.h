@@ -1,8 +1,9 @@
-// model_path.h -- where a model named on the command line lies.
+// model_path.h -- where a model named on the command line lies, and where its packed weights are kept.
 #pragma once
 #include <string>
 
 #include "core/expected.h"
+#include "engine/loaded_model.h"
 #include "store/store.h"
 
 namespace heed {
@@ -11,5 +12,10 @@ namespace heed {
 Expected<Store> open_store();
 /// A path as it is, or a catalogue name's file; "default" is the catalogue's default model.
 Expected<std::string> model_path(const std::string& name_or_path);
+
+/// $HEED_HOME/packs.
+std::string pack_directory();
+/// Packed weights are kept there, and warnings go to stderr.
+void use_pack_cache(LoadOptions& options);
 
 }  // namespace heed

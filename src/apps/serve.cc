@@ -106,6 +106,8 @@ LoadOptions load_options(const Config& config) {
   options.threads = static_cast<std::int32_t>(config.threads);
   options.context = static_cast<std::int32_t>(config.context);
   options.kv_bytes = config.kv_bytes;
+  use_pack_cache(options);
+  options.pack_cache_bytes = config.pack_cache_bytes;
   options.kv_dtype = config.kv_dtype;
   options.activations = config.activations;
   options.cpu = config.cpu;

@@ -75,6 +75,7 @@ class Transformer final : public LanguageModel {
 
  private:
   explicit Transformer(int threads) : pool_(threads) {}
+  Expected<void> make_weights(const LoadOptions& options);
   Expected<void> make_cache(const LoadOptions& options);
 
   GgufFile file_;
@@ -112,20 +113,32 @@ Expected<std::unique_ptr<Transformer>> Transformer::load(const std::string& path
                                      " tokens, the model " + std::to_string(t->spec_.vocab));
   HEED_ASSIGN(t->template_, t->file_.metadata().text("tokenizer.chat_template", ""));
   HEED_ASSIGN(t->display_name_, t->file_.metadata().text("general.name", t->spec_.family));
+  t->file_.forget_metadata();
   t->step_tokens_ = options.engine.prefill_chunk + options.engine.max_running;
   HEED_ASSIGN(t->arena_, Arena::make(step_bytes(t->spec_, t->step_tokens_, options.engine.max_running + 1)));
+  HEED_TRY(t->make_weights(options));
+  HEED_TRY(t->make_cache(options));
   Exec exec{t->pool_, t->arena_, *t->kernels_, t->counters_};
+  HEED_ASSIGN(KvCache memory, remember(t->spec_, t->weights_, *t->pages_, exec));
+  t->memory_ = std::make_unique<KvCache>(std::move(memory));
+  t->items_.reserve(static_cast<std::size_t>(t->step_tokens_));
+  return t;
+}
+
+Expected<void> Transformer::make_weights(const LoadOptions& options) {
   LoadWeightsOptions how;
   if (options.weights == "f32")
     how.precision = WeightPrecision::f32;
   else if (options.weights != "file")
     return fail(Code::invalid_argument, "load: weights must be file or f32, got " + options.weights, "weights");
-  HEED_ASSIGN(t->weights_, load_weights(t->spec_, t->file_, exec, how));
-  HEED_TRY(t->make_cache(options));
-  HEED_ASSIGN(KvCache memory, remember(t->spec_, t->weights_, *t->pages_, exec));
-  t->memory_ = std::make_unique<KvCache>(std::move(memory));
-  t->items_.reserve(static_cast<std::size_t>(t->step_tokens_));
-  return t;
+  FileCache packs(options.pack_directory, options.pack_cache_bytes);
+  if (!options.pack_directory.empty() && options.pack_cache_bytes > 0) how.packs = &packs;
+  how.warn = options.warn;
+  Exec exec{pool_, arena_, *kernels_, counters_};
+  file_.mapped().drop_pages(file_.mapped().bytes());  // the vocabulary's; what comes back is what packing reads
+  HEED_ASSIGN(weights_, load_weights(spec_, file_, exec, how));
+  file_.mapped().drop_pages(file_.mapped().bytes());  // what comes back are the token rows that are read
+  return {};
 }
 
 Expected<void> Transformer::make_cache(const LoadOptions& options) {

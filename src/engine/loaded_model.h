@@ -1,5 +1,6 @@
 // loaded_model.h -- a model file made ready to answer: weights, cache, tokenizer, template, engine.
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -16,6 +17,9 @@ struct LoadOptions {
   std::string weights = "file";       // file, or f32: dequantized (the yardstick of quality measurements)
   std::string activations = "exact";  // exact: 16 bits; fast: 8 bits (docs/adr/0004)
   std::string cpu;                    // kernel table by name; empty: best
+  std::string pack_directory;         // packed weights are kept there for the next start; empty: nowhere
+  std::int64_t pack_cache_bytes = std::int64_t{20} << 30;  // of all packs; the least recently used go; 0: none is kept
+  std::function<void(const std::string& text)> warn;       // it works, but not as it should; may be empty
   EngineOptions engine;
 };
 

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "kernels/dequantize.h"
+#include "model/weight_pack.h"
 
 namespace heed {
 namespace {
@@ -80,25 +81,22 @@ Expected<PackedMatrix> pack_as_f32(const Tensor& t, Exec& exec) {
   return PackedMatrix::pack({.data = floats.data(), .dtype = DType::f32, .rank = t.rank, .shape = t.shape}, exec);
 }
 
-Expected<void> fill(const WeightSlot& slot, const Tensor& t, WeightPrecision precision, Exec& exec) {
-  if (auto* const* view = std::get_if<Tensor*>(&slot.target)) {
-    **view = t;
-    return {};
+Expected<PackedMatrix> pack_part(const WeightPart& part, const GgufFile& file, WeightPrecision precision, Exec& exec) {
+  const auto drop = [&](const Tensor& rows) { file.drop_pages(rows); };
+  auto made = precision == WeightPrecision::f32 ? pack_as_f32(part.tensor, exec)
+                                                : PackedMatrix::pack(part.tensor, exec, system_allocator(), drop);
+  file.drop_pages(part.tensor);
+  const std::string& name = part.slot.name;
+  if (!made) return fail(made.error().code, "load: tensor " + name + ": " + made.error().text, name);
+  return made;
+}
+
+Expected<void> fill(const WeightPart& part, const GgufFile& file, WeightPrecision precision, Exec& exec) {
+  if (auto* const* view = std::get_if<Tensor*>(&part.slot.target)) **view = part.tensor;
+  if (auto* const* vector = std::get_if<Vector*>(&part.slot.target)) return read_vector(part, **vector);
+  if (auto* const* packed = std::get_if<PackedMatrix*>(&part.slot.target)) {
+    HEED_ASSIGN(**packed, pack_part(part, file, precision, exec));
   }
-  if (auto* const* packed = std::get_if<PackedMatrix*>(&slot.target)) {
-    auto made = precision == WeightPrecision::f32 ? pack_as_f32(t, exec) : PackedMatrix::pack(t, exec);
-    if (!made) return fail(made.error().code, "load: tensor " + slot.name + ": " + made.error().text, slot.name);
-    **packed = std::move(*made);
-    return {};
-  }
-  Vector& v = **std::get_if<Vector*>(&slot.target);
-  if (t.dtype != DType::f32 && t.dtype != DType::f16 && t.dtype != DType::bf16)
-    return fail(
-        Code::unsupported,
-        "load: tensor " + slot.name + " must be F32, F16 or BF16, the file has " + std::string(info(t.dtype).name),
-        slot.name);
-  v.resize(static_cast<std::size_t>(t.rows() * t.cols()));
-  for (std::int64_t r = 0; r < t.rows(); ++r) dequantize_row(t.dtype, t.row(r), t.cols(), v.data() + r * t.cols());
   return {};
 }
 
@@ -110,6 +108,39 @@ Expected<void> refuse_unused(const GgufFile& file, const std::set<std::string, s
   if (count == 0) return {};
   return fail(Code::unsupported, "load: the file holds " + std::to_string(count) +
                                      " tensors this model has no use for: " + names + (count > 3 ? ", ..." : ""));
+}
+
+/// Every slot of `weights` with its tensor; all of the file is used.
+Expected<std::vector<WeightPart>> find_parts(const ModelSpec& spec, const GgufFile& file, ModelWeights& weights) {
+  std::vector<WeightPart> parts;
+  std::set<std::string, std::less<>> used;
+  const auto find_one = [&](const WeightSlot& slot) -> Expected<void> {
+    const Tensor* t = file.find(slot.name);
+    if (!t && !slot.otherwise.empty()) t = file.find(slot.otherwise);
+    if (!t)
+      return fail(Code::malformed,
+                  "load: tensor " + slot.name + " " + shape_text(slot.rows, slot.cols) + " is missing from the file",
+                  slot.name);
+    used.insert(slot.name);
+    HEED_TRY(check_shape(slot, *t));
+    parts.push_back({slot, *t});
+    return {};
+  };
+  HEED_TRY(visit_weights(spec, weights, find_one));
+  HEED_TRY(refuse_unused(file, used));
+  return parts;
+}
+
+Expected<void> pack_in_memory(std::span<const WeightPart> parts, const GgufFile& file, Exec& exec,
+                              const LoadWeightsOptions& options) {
+  std::int64_t done = 0, total = 0;
+  for (const WeightPart& part : parts) total += part.tensor.bytes();
+  for (const WeightPart& part : parts) {
+    HEED_TRY(fill(part, file, options.precision, exec));
+    done += part.tensor.bytes();
+    if (options.progress && !options.progress(done, total)) return fail(Code::cancelled, "load: cancelled");
+  }
+  return {};
 }
 
 }  // namespace
@@ -125,29 +156,32 @@ Expected<void> visit_weights(const ModelSpec& spec, ModelWeights& weights, const
   return visit({"output.weight", "token_embd.weight", spec.vocab, spec.dim, &weights.output});
 }
 
+Expected<void> read_vector(const WeightPart& part, Vector& out) {
+  const Tensor& t = part.tensor;
+  const std::string& name = part.slot.name;
+  if (t.dtype != DType::f32 && t.dtype != DType::f16 && t.dtype != DType::bf16)
+    return fail(Code::unsupported,
+                "load: tensor " + name + " must be F32, F16 or BF16, the file has " + std::string(info(t.dtype).name),
+                name);
+  out.resize(static_cast<std::size_t>(t.rows() * t.cols()));
+  for (std::int64_t r = 0; r < t.rows(); ++r) dequantize_row(t.dtype, t.row(r), t.cols(), out.data() + r * t.cols());
+  return {};
+}
+
 Expected<ModelWeights> load_weights(const ModelSpec& spec, const GgufFile& file, Exec& exec,
                                     const LoadWeightsOptions& options) {
   ModelWeights weights;
-  std::set<std::string, std::less<>> used;
-  std::int64_t done = 0, total = 0;
-  for (const NamedTensor& t : file.tensors()) total += t.tensor.bytes();
-  const auto load_one = [&](const WeightSlot& slot) -> Expected<void> {
-    const Tensor* t = file.find(slot.name);
-    if (!t && !slot.otherwise.empty()) t = file.find(slot.otherwise);
-    if (!t)
-      return fail(Code::malformed,
-                  "load: tensor " + slot.name + " " + shape_text(slot.rows, slot.cols) + " is missing from the file",
-                  slot.name);
-    used.insert(slot.name);
-    HEED_TRY(check_shape(slot, *t));
-    HEED_TRY(fill(slot, *t, options.precision, exec));
-    if (std::holds_alternative<PackedMatrix*>(slot.target)) file.drop_pages(*t);
-    done += t->bytes();
-    if (options.progress && !options.progress(done, total)) return fail(Code::cancelled, "load: cancelled");
-    return {};
-  };
-  HEED_TRY(visit_weights(spec, weights, load_one));
-  HEED_TRY(refuse_unused(file, used));
+  HEED_ASSIGN(const std::vector<WeightPart> parts, find_parts(spec, file, weights));
+  if (options.packs && options.precision == WeightPrecision::file && !file.mapped().bytes().empty()) {
+    auto pack = map_weights(parts, file, exec, options);
+    if (pack) {
+      weights.pack = *std::move(pack);
+      return weights;
+    }
+    if (pack.error().code == Code::cancelled) return std::move(pack).error();
+    if (options.warn) options.warn(pack.error().text + ": the weights are packed in memory, at every start");
+  }
+  HEED_TRY(pack_in_memory(parts, file, exec, options));
   return weights;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/expected.h"
+#include "core/file_cache.h"
 #include "formats/gguf.h"
 #include "kernels/matmul.h"
 #include "model/spec.h"
@@ -34,6 +35,7 @@ struct ModelWeights {
   Vector output_norm;   // [dim]
   Vector memory;        // [memory_tokens, dim]
   std::vector<BlockWeights> blocks;
+  MappedFile pack;  // what the matrices view; empty: they own their memory
 };
 
 /// One weight of the spec: its canonical name, shape and place.
@@ -57,10 +59,12 @@ enum class WeightPrecision : std::uint8_t {
 struct LoadWeightsOptions {
   WeightPrecision precision = WeightPrecision::file;
   std::function<bool(std::int64_t done, std::int64_t total)> progress;  // bytes; false cancels; may be empty
+  FileCache* packs = nullptr;                         // where packed weights are kept; none: packed at every load
+  std::function<void(const std::string& text)> warn;  // the cache could not be used; may be empty
 };
 
-/// Packs every weight of the spec; source pages are dropped as they are packed. Missing, misshapen and unused tensors
-/// are errors by name.
+/// Maps the packed weights from the cache, or packs every weight of the spec; source pages are dropped as they are
+/// packed. Missing, misshapen and unused tensors are errors by name.
 Expected<ModelWeights> load_weights(const ModelSpec& spec, const GgufFile& file, Exec& exec,
                                     const LoadWeightsOptions& options = {});
 

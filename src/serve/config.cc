@@ -42,6 +42,8 @@ constexpr std::array kRows = {
               "tokens per sequence; 0: the model's, at most 32768"},
     ConfigRow{"model", "kv_bytes", &C::kv_bytes, 0, kMaxBytes, false,
               "memory for keys and values; 0: two full contexts"},
+    ConfigRow{"model", "pack_cache_bytes", &C::pack_cache_bytes, 0, kMaxBytes, false,
+              "disk for packed weights; the least recently used go; 0: none is kept"},
     ConfigRow{"model", "kv_dtype", &C::kv_dtype, 0, 0, false, "f16, bf16 or f32"},
     ConfigRow{"model", "activations", &C::activations, 0, 0, false, "exact (16 bits) or fast (8 bits)"},
     ConfigRow{"model", "cpu", &C::cpu, 0, 0, false, "kernels by name (scalar, avx2, avx512, ...); empty: the best"},

@@ -1,5 +1,7 @@
 """The commands as a person types them."""
+import concurrent.futures
 import json
+import os
 import pathlib
 import re
 import signal
@@ -98,6 +100,71 @@ def test_interrupt_stops_the_answer_not_the_program():
 def test_same_answer_for_any_thread_count():
     answers = {heed("chat", "--threads", n, "--json", "-p", "Name three colours.", "--max-tokens", "40").stdout.split('"finish')[0] for n in ("1", "2")}
     assert len(answers) == 1
+
+
+@pytest.fixture
+def own_home(tmp_path):
+    """A data directory with the models that are there and no packs."""
+    real = pathlib.Path(os.environ.get("HEED_HOME", pathlib.Path.home() / ".local/share/heed"))
+    (tmp_path / "models").symlink_to(real / "models")
+    return tmp_path
+
+
+def ask(home, *more):
+    done = heed("chat", "--model", server.SMALL_MODEL, "--json", "-p", "Name three colours.", "--max-tokens", "24", *more, env={**os.environ, "HEED_HOME": str(home)})
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split('"tokens_per_second')[0], done.stderr
+
+
+def packs(home):
+    return sorted((home / "packs").glob("*.pack"))
+
+
+def test_packed_weights_are_kept_checked_listed_and_pruned(own_home):
+    environment = {**os.environ, "HEED_HOME": str(own_home)}
+    expected, _ = ask(own_home, "--no-pack-cache")
+    assert not (own_home / "packs").exists()
+    assert ask(own_home)[0] == expected
+    (pack,) = packs(own_home)
+    made = pack.stat()
+    assert ask(own_home)[0] == expected
+    assert packs(own_home)[0].stat().st_ino == made.st_ino, "the second start maps the first one's pack"
+    listed = {m["name"]: m for m in json.loads(heed("models", "--json", env=environment).stdout)["models"]}
+    assert listed[server.SMALL_MODEL]["pack_bytes"] == made.st_size and listed[server.BASE_MODEL]["pack_bytes"] == 0
+
+    with open(pack, "r+b") as file:  # a damaged byte in the middle of the weights
+        file.seek(made.st_size // 2)
+        byte = file.read(1)[0]
+        file.seek(made.st_size // 2)
+        file.write(bytes([byte ^ 16]))
+    assert ask(own_home)[0] == expected
+    assert packs(own_home)[0].stat().st_ino != made.st_ino, "it was made anew"
+    with open(pack, "r+b") as file:
+        file.truncate(made.st_size // 3)
+    assert ask(own_home)[0] == expected
+
+    pruned = heed("models", "--prune", env=environment)
+    assert pruned.returncode == 0 and "removed" in pruned.stdout
+    assert packs(own_home) == []
+    assert ask(own_home, "--pack-cache-bytes", "0")[0] == expected
+    assert packs(own_home) == []
+
+
+def test_starts_at_the_same_time_share_one_pack(own_home):
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        answers = {answer for answer, _ in pool.map(lambda _: ask(own_home), range(3))}
+    assert len(answers) == 1
+    assert len(packs(own_home)) == 1 and not list((own_home / "packs").glob("*.partial"))
+
+
+def test_without_a_place_for_packs_it_warns_and_answers(own_home):
+    (own_home / "packs").write_text("in the way")
+    answer, said = ask(own_home)
+    assert "heed: warning:" in said and "packed in memory" in said
+    (own_home / "packs").unlink()
+    assert ask(own_home)[0] == answer
+    _, said = ask(own_home, "--pack-cache-bytes", "1000")
+    assert said == "", "what is there already is used"
 
 
 def test_quality_of_the_small_model(tmp_path):
