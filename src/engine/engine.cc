@@ -11,13 +11,32 @@
 #include <thread>
 
 #include "engine/scheduler.h"
+#include "engine/speculation.h"
 #include "engine/step_runner.h"
 
 namespace heed {
 
+namespace {
+
+Expected<void> check_tokens(std::span<const std::int32_t> tokens, std::int32_t vocab, const std::string& name) {
+  const auto outside = std::find_if(tokens.begin(), tokens.end(), [&](std::int32_t t) { return t < 0 || t >= vocab; });
+  if (outside == tokens.end()) return {};
+  return fail(
+      Code::invalid_argument,
+      "submit: " + name + " tokens must be in [0, " + std::to_string(vocab) + "), got " + std::to_string(*outside),
+      name);
+}
+
+}  // namespace
+
 struct Engine::Impl {
   Impl(LanguageModel& m, const EngineOptions& o)
-      : model(m), options(o), clock(o.clock ? *o.clock : system_clock()), scheduler(m, o), runner(m, clock) {
+      : model(m),
+        options(o),
+        clock(o.clock ? *o.clock : system_clock()),
+        scheduler(m, o),
+        speculator(m, o),
+        runner(m, clock) {
     most_in_flight = static_cast<std::int64_t>(std::max(o.max_running, 1)) + std::max(o.max_queued, 0);
     thread = std::thread([this] { loop(); });
   }
@@ -41,7 +60,8 @@ struct Engine::Impl {
   LanguageModel& model;
   const EngineOptions options;
   const Clock& clock;
-  Scheduler scheduler;  // engine's thread only, like the three below
+  Scheduler scheduler;  // engine's thread only, like the next block
+  Speculator speculator;
   StepRunner runner;
   std::vector<Planned> plan;
   std::vector<std::unique_ptr<Sequence>> arrived;
@@ -61,6 +81,7 @@ struct Engine::Impl {
   struct {
     std::atomic<std::int64_t> running{0}, finished{0}, cancelled{0}, failed{0};
     std::atomic<std::int64_t> prompt_tokens{0}, cached_tokens{0}, completion_tokens{0}, steps{0};
+    std::atomic<std::int64_t> drafted_tokens{0}, accepted_tokens{0};
   } counts;
 
   std::thread thread;
@@ -130,8 +151,12 @@ void Engine::Impl::finish_expired() {
 }
 
 void Engine::Impl::run_plan() {
+  speculator.add_drafts(plan);
+  const std::int64_t start_ns = clock.now_ns();
   const Expected<void> done = runner.run(plan);
   ++counts.steps;
+  counts.drafted_tokens = runner.drafted();
+  counts.accepted_tokens = runner.accepted();
   if (!done) {
     // What was in the step cannot be trusted to work in the next one; what was not goes on.
     const auto is_planned = [&](const Sequence& s) {
@@ -140,6 +165,7 @@ void Engine::Impl::run_plan() {
     finish_all(scheduler.take_if(is_planned), FinishReason::error, &done.error());
     return;
   }
+  speculator.observe(clock.now_ns() - start_ns);
   const bool any_finished =
       std::any_of(plan.begin(), plan.end(), [](const Planned& p) { return p.sequence->finished.has_value(); });
   if (!any_finished) return;
@@ -192,13 +218,8 @@ Expected<void> Engine::Impl::check_request(const GenerationRequest& r) const {
                 "prompt");
   }
   const std::int32_t vocab = model.vocab_size();
-  const auto outside =
-      std::find_if(r.prompt.begin(), r.prompt.end(), [&](std::int32_t t) { return t < 0 || t >= vocab; });
-  if (outside != r.prompt.end()) {
-    return fail(Code::invalid_argument,
-                "submit: prompt tokens must be in [0, " + std::to_string(vocab) + "), got " + std::to_string(*outside),
-                "prompt");
-  }
+  HEED_TRY(check_tokens(r.prompt, vocab, "prompt"));
+  HEED_TRY(check_tokens(r.prediction, vocab, "prediction"));
   if (r.max_tokens < -1) {
     return fail(Code::invalid_argument,
                 "submit: max_tokens must be -1 (no limit) or more, got " + std::to_string(r.max_tokens), "max_tokens");
@@ -261,6 +282,8 @@ Expected<RequestId> Engine::submit(GenerationRequest request, std::shared_ptr<Ge
   if (!sink) return fail(Code::invalid_argument, "submit: a sink is needed, got none", "sink");
   HEED_TRY(impl_->check_request(request));
   HEED_ASSIGN(StopMatcher matcher, StopMatcher::make(request.stop));
+  const bool can_guess = impl_->options.speculation != SpeculationMode::off && impl_->model.forgets_freely();
+  request.speculates = request.speculates && can_guess;
   // Asked twice: a refusal under load must cost nothing, so it comes before the sequence is built.
   {
     const std::scoped_lock lock(impl_->mutex);
@@ -316,6 +339,8 @@ EngineStats Engine::stats() const {
   out.cached_tokens = c.cached_tokens;
   out.completion_tokens = c.completion_tokens;
   out.steps = c.steps;
+  out.drafted_tokens = c.drafted_tokens;
+  out.accepted_tokens = c.accepted_tokens;
   const std::scoped_lock lock(impl_->mutex);
   out.queued = std::max<std::int64_t>(impl_->in_flight - out.running, 0);
   return out;

@@ -18,13 +18,22 @@ struct GenerationRequest {
   std::vector<std::int32_t> prompt;  // at least one token
   std::int32_t max_tokens = -1;      // -1: until the context is full
   SamplingParams sampling;
-  std::vector<std::string> stop;  // matched on text across token borders; not part of the output
-  bool ignore_end = false;        // keep going after end tokens (benchmarks)
-  bool prompt_logprobs = false;   // `echo` with logprobs
-  std::string tenant;             // fairness and cache isolation key
-  std::int64_t deadline_ms = 0;   // 0: none; from submission
-  std::int32_t priority = 0;      // higher first within a tenant's share
-  AttentionPolicy attention;      // lossy unless full; states are shared only among requests with the same one
+  std::vector<std::string> stop;         // matched on text across token borders; not part of the output
+  bool ignore_end = false;               // keep going after end tokens (benchmarks)
+  bool prompt_logprobs = false;          // `echo` with logprobs
+  bool speculates = true;                // false: one token a step, whatever the engine's mode
+  std::vector<std::int32_t> prediction;  // tokens that the answer may repeat; only speculation reads them
+  std::string tenant;                    // fairness and cache isolation key
+  std::int64_t deadline_ms = 0;          // 0: none; from submission
+  std::int32_t priority = 0;             // higher first within a tenant's share
+  AttentionPolicy attention;             // lossy unless full; states are shared only among requests with the same one
+};
+
+/// Guessed tokens change when an answer comes, never what it says: each is sampled as if it had not been guessed.
+enum class SpeculationMode : std::uint8_t {
+  off,
+  automatic,  // as far as measured step times and hit rates promise more tokens per second
+  always,     // every guess there is; for tests
 };
 
 enum class FinishReason : std::uint8_t { stop, length, cancelled, deadline, error };
@@ -37,6 +46,8 @@ struct Delta {
 
 struct Usage {
   std::int32_t prompt_tokens = 0, completion_tokens = 0, cached_tokens = 0;
+  std::int32_t drafted_tokens = 0, accepted_tokens = 0;                         // guesses computed, and right
+  std::int32_t accepted_prediction_tokens = 0, rejected_prediction_tokens = 0;  // of them, the request's own
   double queue_ms = 0, prefill_ms = 0, decode_ms = 0;
 };
 
@@ -57,12 +68,14 @@ struct EngineOptions {
   std::int32_t kept_states = 4;      // finished conversations whose keys and values stay for prefix reuse
   std::vector<std::string> attention_policies = {"window", "topk_pages", "big_bird"};  // besides full
   std::int32_t least_attention = 64;  // tokens: the smallest window a request may ask for
+  SpeculationMode speculation = SpeculationMode::automatic;
   const Clock* clock = &system_clock();
 };
 
 struct EngineStats {
   std::int64_t running = 0, queued = 0, finished = 0, cancelled = 0, failed = 0;
   std::int64_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0, steps = 0;
+  std::int64_t drafted_tokens = 0, accepted_tokens = 0;  // so far, running answers included
 };
 
 using RequestId = std::uint64_t;

@@ -113,6 +113,12 @@ void fill_hash_logits(std::uint64_t hash, float end_bias, std::span<float> logit
   }
 }
 
+std::int64_t rows_of(std::span<const StepItem> items) {
+  std::int64_t rows = 0;
+  for (const StepItem& item : items) rows += static_cast<std::int64_t>(item.tokens.size());
+  return rows;
+}
+
 /// What comes next when the answer repeats the last user turn; -1 when this is no ChatML conversation.
 std::int32_t next_echo(const std::vector<std::int32_t>& history) {
   const FakeTokenizer tokenizer;
@@ -182,7 +188,7 @@ Expected<void> FakeModel::check_step(std::span<const StepItem> items) const {
 Expected<void> FakeModel::step(std::span<StepItem> items) {
   wait_while_held();
   const std::int64_t number = ++steps_;
-  if (options_.clock) options_.clock->advance_ns(options_.step_ns);
+  if (options_.clock) options_.clock->advance_ns(options_.step_ns + options_.row_ns * (rows_of(items) - 1));
   if (options_.step_sleep_us > 0) std::this_thread::sleep_for(std::chrono::microseconds(options_.step_sleep_us));
   if (number == fail_at_step_) return fail(Code::internal, "step: injected failure at step " + std::to_string(number));
   HEED_TRY(check_step(items));

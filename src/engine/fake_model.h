@@ -42,6 +42,7 @@ struct FakeModelOptions {
   std::int64_t fail_at_step = 0;  // the k-th step fails, counted from 1; 0: none
   FakeClock* clock = nullptr;     // moved by `step_ns` each step
   std::int64_t step_ns = 1'000'000;
+  std::int64_t row_ns = 0;         // likewise, for each row beyond the first
   std::int64_t step_sleep_us = 0;  // real time, for tests of slow answers
 };
 

@@ -46,6 +46,8 @@ class LanguageModel {
     static_cast<void>(policy);
     return {};
   }
+  /// Do states drop their last tokens at no cost? Only then tokens are guessed.
+  virtual bool forgets_freely() const noexcept { return true; }
   /// Memory check ahead of a step: can `state` grow by `tokens`? `busy` when not now.
   virtual Expected<void> reserve(ModelState& state, std::int32_t tokens) = 0;
   /// One forward pass over a ragged batch. Items were reserved. On error no state advanced.

@@ -6,6 +6,7 @@
 
 #include "cache/kv_cache.h"
 #include "core/file.h"
+#include "engine/step_cost.h"
 #include "formats/gguf.h"
 #include "kernels/kernels.h"
 #include "kernels/page_bounds.h"
@@ -69,6 +70,7 @@ class Transformer final : public LanguageModel {
   using LanguageModel::new_state;
   std::unique_ptr<ModelState> new_state(const AttentionPolicy& policy) override;
   Expected<void> supports(const AttentionPolicy& policy) const override;
+  bool forgets_freely() const noexcept override { return pages_->state_floats() == 0; }
   Expected<void> reserve(ModelState& state, std::int32_t tokens) override;
   Expected<void> step(std::span<StepItem> items) override;
   std::size_t weight_bytes() const noexcept { return file_.file_bytes(); }
@@ -115,7 +117,8 @@ Expected<std::unique_ptr<Transformer>> Transformer::load(const std::string& path
   HEED_ASSIGN(t->display_name_, t->file_.metadata().text("general.name", t->spec_.family));
   t->file_.forget_metadata();
   t->step_tokens_ = options.engine.prefill_chunk + options.engine.max_running;
-  HEED_ASSIGN(t->arena_, Arena::make(step_bytes(t->spec_, t->step_tokens_, options.engine.max_running + 1)));
+  HEED_ASSIGN(t->arena_, Arena::make(step_bytes(t->spec_, t->step_tokens_,
+                                                options.engine.max_running + 1 + StepCost::kMostExtra)));
   HEED_TRY(t->make_weights(options));
   HEED_TRY(t->make_cache(options));
   Exec exec{t->pool_, t->arena_, *t->kernels_, t->counters_};
@@ -225,6 +228,10 @@ Expected<std::unique_ptr<LanguageModel>> load_language_model(const std::string& 
 
 Expected<std::unique_ptr<LoadedModel>> LoadedModel::load(const std::string& name, const std::string& path,
                                                          LoadOptions options) {
+  if (options.speculation != "auto" && options.speculation != "off")
+    return fail(Code::invalid_argument, "load: speculation must be auto or off, got " + options.speculation,
+                "speculation");
+  if (options.speculation == "off") options.engine.speculation = SpeculationMode::off;
   HEED_ASSIGN(auto model, Transformer::load(path, options));
   std::unique_ptr<ChatTemplate> chat;
   if (!model->chat_template().empty()) {

@@ -16,6 +16,7 @@ struct LoadOptions {
   std::string kv_dtype = "f16";       // f16, bf16 or f32
   std::string weights = "file";       // file, or f32: dequantized (the yardstick of quality measurements)
   std::string activations = "exact";  // exact: 16 bits; fast: 8 bits (docs/adr/0004)
+  std::string speculation = "auto";   // auto: guesses tokens where it pays (docs/adr/0007); off
   std::string cpu;                    // kernel table by name; empty: best
   std::string pack_directory;         // packed weights are kept there for the next start; empty: nowhere
   std::int64_t pack_cache_bytes = std::int64_t{20} << 30;  // of all packs; the least recently used go; 0: none is kept

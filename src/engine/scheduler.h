@@ -19,6 +19,7 @@ struct Planned {
   Sequence* sequence = nullptr;
   std::int32_t tokens = 0;
   bool scores_prompt = false;  // logits of all positions
+  std::int32_t drafts = 0;     // guesses behind its last token; logits of that token and of all guesses
 };
 
 /// A sequence that can never run, and why.

@@ -8,6 +8,7 @@ namespace heed {
 namespace {
 
 constexpr std::int64_t kNsPerMs = 1'000'000;
+constexpr std::int32_t kShortAnswer = 4;  // tokens: not worth an index of the prompt
 
 std::int32_t token_limit(const GenerationRequest& request, std::int32_t context) {
   if (request.max_tokens < 0) return context;
@@ -63,6 +64,7 @@ void Sequence::score_prompt(std::int32_t begin, std::int32_t count, std::span<co
 void Sequence::report_prefill(std::int64_t now_ns) {
   if (prefilled_ns_ >= 0) return;  // fed again after a preemption
   const std::int32_t done = std::min(fed(), prompt_length_);
+  read_for_drafts();
   if (done > prefill_reported_) sink_->on_prefill(done, prompt_length_);
   prefill_reported_ = std::max(done, prefill_reported_);
   if (done < prompt_length_) return;
@@ -71,10 +73,49 @@ void Sequence::report_prefill(std::int64_t now_ns) {
   if (total() >= limit_) finished = FinishReason::length;
 }
 
+/// Keeps step with the prefill, so that no step does it all.
+void Sequence::read_for_drafts() {
+  const std::int32_t answer = limit_ - prompt_length_, done = std::min(fed(), prompt_length_);
+  if (!request_.speculates || answer <= kShortAnswer) return;
+  if (!drafter_) drafter_ = std::make_unique<Drafter>(request_.prediction, prompt_length_, answer);
+  const auto begin = static_cast<std::size_t>(drafter_read_);
+  drafter_->read(std::span(tokens_).subspan(begin, static_cast<std::size_t>(done) - begin));
+  drafter_read_ = done;
+}
+
+std::span<const float> Sequence::draft(std::int32_t most) noexcept {
+  draft_ = drafter_ ? drafter_->draft(std::min(most, limit_ - total() - 1)) : Drafter::Draft{};
+  return draft_.odds;
+}
+
+std::span<const std::int32_t> Sequence::feed(std::int32_t tokens, std::int32_t drafts) noexcept {
+  if (drafts == 0) return std::span(tokens_).subspan(static_cast<std::size_t>(fed()), static_cast<std::size_t>(tokens));
+  feed_[0] = tokens_.back();
+  std::copy_n(draft_.tokens.begin(), drafts, feed_.begin() + 1);
+  return std::span(feed_).first(static_cast<std::size_t>(drafts) + 1);
+}
+
+void Sequence::accept_draft(std::int32_t drafts, std::span<float> logits, const Tokenizer& tokenizer) {
+  const auto count = static_cast<std::size_t>(drafts), vocab = logits.size() / (count + 1);
+  std::int32_t right = 0;
+  for (std::size_t row = 0; row <= count; ++row) {
+    accept(logits.subspan(row * vocab, vocab), tokenizer);
+    const bool is_right = row < count && tokens_.back() == feed_[row + 1];
+    right += is_right ? 1 : 0;
+    if (!is_right || finished) break;
+  }
+  state->truncate(total() - 1);
+  drafted_ += drafts;
+  accepted_ += right;
+  prediction_drafted_ += std::min(drafts, draft_.from_context);
+  prediction_accepted_ += std::min(right, draft_.from_context);
+}
+
 void Sequence::accept(std::span<float> logits, const Tokenizer& tokenizer) {
   SampledToken sampled = sampler_.sample(logits);
   const std::int32_t token = sampled.token;
   tokens_.push_back(token);
+  if (drafter_) drafter_->write(token);
   const auto ends = tokenizer.end_tokens();
   const bool is_end = !request_.ignore_end && std::find(ends.begin(), ends.end(), token) != ends.end();
   Delta delta;
@@ -113,6 +154,10 @@ Usage Sequence::usage(std::int64_t now_ns) const noexcept {
   out.prompt_tokens = prompt_length_;
   out.completion_tokens = total() - prompt_length_;
   out.cached_tokens = cached_;
+  out.drafted_tokens = drafted_;
+  out.accepted_tokens = accepted_;
+  out.accepted_prediction_tokens = prediction_accepted_;
+  out.rejected_prediction_tokens = prediction_drafted_ - prediction_accepted_;
   out.queue_ms = to_ms(admitted - submitted_ns_);
   out.prefill_ms = to_ms(prefilled - admitted);
   out.decode_ms = to_ms(now_ns - std::max(prefilled, admitted));

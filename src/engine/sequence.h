@@ -1,10 +1,13 @@
 // sequence.h -- one request on its way: tokens, state in the model, sampler, text, times.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
+#include "decode/speculate.h"
 #include "engine/answer_text.h"
 #include "engine/engine.h"
 
@@ -43,6 +46,16 @@ class Sequence {
   void report_prefill(std::int64_t now_ns);
   /// Samples, extends the answer, tells the sink; sets `finished` when this was the last token. logits [vocab]
   void accept(std::span<float> logits, const Tokenizer& tokenizer);
+  /// Guesses at what follows the last token, at most `most` and never beyond the limit: their odds. While decoding.
+  std::span<const float> draft(std::int32_t most) noexcept;
+  /// The first `tokens` unfed tokens, or the last token and the first `drafts` guesses of draft().
+  std::span<const std::int32_t> feed(std::int32_t tokens, std::int32_t drafts) noexcept;
+  /// Accepts tokens while the guesses were right, and one more; takes the others back out of the state. `logits`
+  /// [1 + drafts, vocab] of what feed() gave.
+  void accept_draft(std::int32_t drafts, std::span<float> logits, const Tokenizer& tokenizer);
+  std::int32_t drafted() const noexcept { return drafted_; }
+  std::int32_t accepted() const noexcept { return accepted_; }
+
   /// Sends text that is still held back (an answer cut off by a deadline).
   void flush();
 
@@ -54,6 +67,7 @@ class Sequence {
 
  private:
   void send(const Delta& delta);
+  void read_for_drafts();
 
   RequestId id_ = 0;
   std::string state_owner_;
@@ -64,6 +78,11 @@ class Sequence {
   Sampler sampler_;
   AnswerText text_;
   std::vector<SampledToken> prompt_scores_;  // [scored prompt tokens]
+  std::unique_ptr<Drafter> drafter_;         // from the prompt's first chunk on; none: nothing is guessed
+  Drafter::Draft draft_;
+  std::array<std::int32_t, 1 + Drafter::kMostDrafted> feed_{};
+  std::int32_t drafter_read_ = 0;  // tokens of the prompt that the drafter knows
+  std::int32_t drafted_ = 0, accepted_ = 0, prediction_drafted_ = 0, prediction_accepted_ = 0;
   std::int32_t cached_ = 0, prefill_reported_ = -1;
   std::int64_t submitted_ns_, deadline_ns_ = 0, admitted_ns_ = -1, prefilled_ns_ = -1;
 };

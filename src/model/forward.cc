@@ -226,26 +226,17 @@ Activations slice(const Activations& a, std::int64_t first, std::int64_t rows) {
   return {.f32 = a.f32 + first * a.k, .quantized = a.quantized.from(first, a.k), .rows = rows, .k = a.k};
 }
 
-// The rows whose logits are wanted, gathered: first those of items that want one row, then the others, item by item.
-struct Wanted {
-  std::int64_t single = 0, total = 0;
-};
-
-Wanted gather(Step& s) {
-  const std::int64_t dim = s.spec.dim, vocab = s.spec.vocab;
-  Wanted w;
-  for (const bool singles : {true, false}) {
-    std::int64_t row = 0;
-    for (const ForwardItem& item : s.items) {
-      const std::int64_t take = logit_rows(item, vocab);
-      row += static_cast<std::int64_t>(item.tokens.size());
-      if (take == 0 || (take == 1) != singles) continue;
-      std::copy_n(s.x + (row - take) * dim, take * dim, s.branch + w.total * dim);
-      w.total += take;
-    }
-    if (singles) w.single = w.total;
+// The rows whose logits are wanted, gathered item by item. Returns how many.
+std::int64_t gather(Step& s) {
+  const std::int64_t dim = s.spec.dim;
+  std::int64_t row = 0, total = 0;
+  for (const ForwardItem& item : s.items) {
+    const std::int64_t take = logit_rows(item, s.spec.vocab);
+    row += static_cast<std::int64_t>(item.tokens.size());
+    std::copy_n(s.x + (row - take) * dim, take * dim, s.branch + total * dim);
+    total += take;
   }
-  return w;
+  return total;
 }
 
 Expected<void> logits_of(Step& s, const ModelWeights& w, const Activations& rows, float* out) {
@@ -257,35 +248,24 @@ Expected<void> logits_of(Step& s, const ModelWeights& w, const Activations& rows
   return {};
 }
 
-// One matrix product for all items that want one row (a batch of decoding sequences), copied to them afterwards.
-Expected<void> single_logits(Step& s, const ModelWeights& w, const Activations& rows) {
-  float* all = s.exec.arena.allocate_array<float>(static_cast<std::size_t>(rows.rows * s.spec.vocab));
-  if (!all) return fail(Code::out_of_memory, kArenaFull);
-  HEED_TRY(logits_of(s, w, rows, all));
-  for (ForwardItem& item : s.items) {
-    if (logit_rows(item, s.spec.vocab) != 1) continue;
-    std::copy_n(all, s.spec.vocab, item.logits.data());
-    all += s.spec.vocab;
-  }
-  return {};
-}
-
+// Items whose logits lie side by side in memory share one pass over the output matrix.
 Expected<void> head(Step& s, const ModelWeights& w, const ForwardTrace& trace) {
-  const std::int64_t dim = s.spec.dim;
-  const Wanted wanted = gather(s);
-  if (wanted.total == 0) return {};
+  const std::int64_t dim = s.spec.dim, wanted = gather(s);
+  if (wanted == 0) return {};
   HEED_ASSIGN(const Activations input,
-              rms_norm_quantized(s.branch, w.output_norm.data(), s.spec.norm_eps, wanted.total, dim, s.exec));
+              rms_norm_quantized(s.branch, w.output_norm.data(), s.spec.norm_eps, wanted, dim, s.exec));
   if (trace.on_layer)
-    trace.on_layer(trace.context, static_cast<std::int32_t>(s.spec.blocks.size()), input.f32, wanted.total, dim);
-  if (s.items.size() == 1) return logits_of(s, w, input, s.items[0].logits.data());
-  if (wanted.single > 0) HEED_TRY(single_logits(s, w, slice(input, 0, wanted.single)));
-  std::int64_t row = wanted.single;
-  for (ForwardItem& item : s.items) {
-    const std::int64_t take = logit_rows(item, s.spec.vocab);
-    if (take <= 1) continue;
-    HEED_TRY(logits_of(s, w, slice(input, row, take), item.logits.data()));
-    row += take;
+    trace.on_layer(trace.context, static_cast<std::int32_t>(s.spec.blocks.size()), input.f32, wanted, dim);
+  std::int64_t row = 0;
+  for (std::size_t i = 0; i < s.items.size();) {
+    float* const out = s.items[i].logits.data();
+    std::int64_t floats = 0;
+    while (i < s.items.size() && (s.items[i].logits.empty() || s.items[i].logits.data() == out + floats)) {
+      floats += static_cast<std::int64_t>(s.items[i++].logits.size());
+    }
+    const std::int64_t rows = floats / s.spec.vocab;
+    if (rows > 0) HEED_TRY(logits_of(s, w, slice(input, row, rows), out));
+    row += rows;
   }
   return {};
 }
@@ -311,7 +291,7 @@ std::size_t step_bytes(const ModelSpec& spec, std::int64_t rows, std::int64_t lo
   const std::int64_t per_row =
       4 * (2 * spec.dim + w.qkv + w.heads + 2 * w.ffn + 2 * w.kv_heads) + 7 * (3 * spec.dim + w.heads + w.ffn) + 64;
   constexpr std::int64_t kFixed = std::int64_t{64} << 20;
-  return static_cast<std::size_t>(rows * per_row + logit_rows * (4 * spec.vocab + 7 * spec.dim) + kFixed);
+  return static_cast<std::size_t>(rows * per_row + logit_rows * 7 * spec.dim + kFixed);
 }
 
 Expected<void> forward(const ModelSpec& spec, const ModelWeights& weights, std::span<ForwardItem> items, Exec& exec,

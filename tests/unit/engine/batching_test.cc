@@ -352,7 +352,7 @@ TEST(Batching, DeadlinesByTheClock) {
 TEST(Batching, ADeadlineReleasesHeldText) {
   FakeClock clock;
   FakeModel model({.mode = FakeMode::echo, .clock = &clock});
-  Engine engine(model, {.clock = &clock});
+  Engine engine(model, {.speculation = SpeculationMode::off, .clock = &clock});  // one token a step
   GenerationRequest r = ask(chat("ab" + std::string(15, 'S')), 100);
   r.stop = {std::string(20, 'S')};
   r.deadline_ms = 10;
