@@ -106,6 +106,14 @@ void add_policies_options(CLI::App& g, BenchOptions& o) {
   g.add_flag("--only-full", o.only_full, "only the policy that loses nothing");
 }
 
+void add_speculation_options(CLI::App& g, BenchOptions& o) {
+  add_model_options(g, o);
+  add_runs(g, o);
+  o.source_path = "bench/data/inventory.py";
+  g.add_option("--source", o.source_path, "the file to be edited (default: " + o.source_path + ")");
+  g.add_option("--tokens", o.tokens, "longest answer (0: as long as each task needs)")->check(CLI::Range(0, 1 << 20));
+}
+
 constexpr Group kGroups[] = {
     {"machine", "this CPU's ceilings: int8, int16, bf16, f32 arithmetic, reads from each cache and from memory",
      "heed bench machine --json", add_runs, bench_machine},
@@ -127,6 +135,8 @@ constexpr Group kGroups[] = {
      "heed bench policies --length 8192 --attention topk_pages --budget 2048", add_policies_options, bench_policies},
     {"quality", "perplexity, and divergence from the same weights in f32",
      "heed bench quality --text wiki.test.raw --chunks 20", add_quality_options, bench_quality},
+    {"speculation", "an edit and prose with and without guessed tokens, by turns: speed, and equal answers",
+     "heed bench speculation --model qwen2.5-coder-0.5b-instruct --runs 3", add_speculation_options, bench_speculation},
 };
 
 }  // namespace

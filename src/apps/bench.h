@@ -37,6 +37,9 @@ struct BenchOptions {
   bool only_full = false;                      // policies: no lossy one
   std::vector<std::int32_t> lengths = {4096};  // policies: tokens of a prompt
 
+  std::string source_path;  // speculation: the file to be edited
+  std::int32_t tokens = 0;  // speculation: longest answer; 0: as long as each task needs
+
   std::string text_path;         // quality, policies: UTF-8 text
   std::string reference_path;    // quality: logits of another engine
   std::string save_path;         // quality: write heed's logits
@@ -88,5 +91,6 @@ Expected<void> bench_longctx(const BenchOptions& options);
 Expected<void> bench_load(const BenchOptions& options);
 Expected<void> bench_policies(const BenchOptions& options);
 Expected<void> bench_quality(const BenchOptions& options);
+Expected<void> bench_speculation(const BenchOptions& options);
 
 }  // namespace heed

@@ -110,6 +110,7 @@ LoadOptions load_options(const Config& config) {
   options.pack_cache_bytes = config.pack_cache_bytes;
   options.kv_dtype = config.kv_dtype;
   options.activations = config.activations;
+  options.speculation = config.speculation;
   options.cpu = config.cpu;
   options.engine.max_running = static_cast<std::int32_t>(config.max_running);
   options.engine.max_queued = static_cast<std::int32_t>(config.max_queued);

@@ -50,6 +50,9 @@ struct Metrics::Impl {
   prometheus::Counter& prompt = tokens.Add({{"kind", "prompt"}});
   prometheus::Counter& cached = tokens.Add({{"kind", "cached"}});
   prometheus::Counter& completion = tokens.Add({{"kind", "completion"}});
+  Counters& guesses = counters("heed_speculated_tokens_total", "Guessed tokens: drafted, and accepted of these");
+  prometheus::Counter& drafted = guesses.Add({{"kind", "drafted"}});
+  prometheus::Counter& accepted = guesses.Add({{"kind", "accepted"}});
   Counters& finished = counters("heed_generations_total", "Finished generations by reason");
   Histogram& first =
       histograms("heed_time_to_first_token_seconds", "From submission to the first token").Add({}, wait_buckets());
@@ -78,6 +81,11 @@ void Metrics::tokens(std::int64_t prompt, std::int64_t cached, std::int64_t comp
   impl_->prompt.Increment(static_cast<double>(prompt));
   impl_->cached.Increment(static_cast<double>(cached));
   impl_->completion.Increment(static_cast<double>(completion));
+}
+
+void Metrics::guesses(std::int64_t drafted, std::int64_t accepted) {
+  impl_->drafted.Increment(static_cast<double>(drafted));
+  impl_->accepted.Increment(static_cast<double>(accepted));
 }
 
 void Metrics::first_token(double milliseconds) { impl_->first.Observe(milliseconds / 1000); }

@@ -23,6 +23,7 @@ class Metrics {
   void requests_in_flight(std::int64_t now);
   void connections(std::int64_t open);
   void tokens(std::int64_t prompt, std::int64_t cached, std::int64_t completion);
+  void guesses(std::int64_t drafted, std::int64_t accepted);
   void first_token(double milliseconds);
   void between_tokens(double milliseconds);
   void generation_done(const std::string& finish_reason);

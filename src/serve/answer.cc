@@ -32,7 +32,7 @@ void append_attention_notice(JsonOut& out, const Answer& answer) {
 }
 
 void append_usage(JsonOut& out, const Answer& answer) {
-  std::int64_t prompt = 0, cached = 0, completion = 0;
+  std::int64_t prompt = 0, cached = 0, completion = 0, right = 0, wrong = 0;
   Usage longest;
   bool missed_deadline = false;
   for (std::size_t i = 0; i < answer.choices.size(); ++i) {
@@ -40,6 +40,7 @@ void append_usage(JsonOut& out, const Answer& answer) {
     const bool is_first_of_prompt = i == 0 || answer.choices[i - 1].prompt != choice.prompt;
     if (is_first_of_prompt) prompt += choice.usage.prompt_tokens, cached += choice.usage.cached_tokens;
     completion += choice.usage.completion_tokens;
+    right += choice.usage.accepted_prediction_tokens, wrong += choice.usage.rejected_prediction_tokens;
     longest.queue_ms = std::max(longest.queue_ms, choice.usage.queue_ms);
     longest.prefill_ms = std::max(longest.prefill_ms, choice.usage.prefill_ms);
     longest.decode_ms = std::max(longest.decode_ms, choice.usage.decode_ms);
@@ -48,6 +49,10 @@ void append_usage(JsonOut& out, const Answer& answer) {
   out.key("usage").open_object().member("prompt_tokens", prompt).member("completion_tokens", completion);
   out.member("total_tokens", prompt + completion);
   out.key("prompt_tokens_details").open_object().member("cached_tokens", cached).close_object();
+  if (answer.params.prediction) {
+    out.key("completion_tokens_details").open_object().member("accepted_prediction_tokens", right);
+    out.member("rejected_prediction_tokens", wrong).close_object();
+  }
   out.close_object();
   const double rate = longest.decode_ms > 0 ? static_cast<double>(completion) * 1000.0 / longest.decode_ms : 0.0;
   const auto rounded = [](double value) { return std::round(value * 100) / 100; };

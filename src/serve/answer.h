@@ -29,6 +29,7 @@ struct Answer {
   std::int64_t created = 0;
   GenerationParams params;
   std::vector<PromptTokens> prompts;
+  std::vector<std::int32_t> prediction;  // tokens of params.prediction
   std::vector<Choice> choices;
   const Tokenizer* tokenizer = nullptr;
 };

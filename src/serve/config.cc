@@ -55,6 +55,8 @@ constexpr std::array kRows = {
               "lossy policies that requests may ask for: window, topk_pages, big_bird; none: []"},
     ConfigRow{"engine", "least_attention", &C::least_attention, 64, kMaxTokens, false,
               "smallest window of tokens that requests may ask for"},
+    ConfigRow{"engine", "speculation", &C::speculation, 0, 0, false,
+              "auto: tokens that the text repeats are guessed where that is faster; off"},
 };
 
 std::string expectation(const ConfigRow& row) {

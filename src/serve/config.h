@@ -33,6 +33,7 @@ struct Config {
   std::int64_t max_running = 8, max_queued = 256, prefill_chunk = 512, kept_states = 4;
   std::vector<std::string> attention_policies = {"window", "topk_pages", "big_bird"};
   std::int64_t least_attention = 64;
+  std::string speculation = "auto";
 };
 
 /// Where the text of a field goes; the kind follows from it.

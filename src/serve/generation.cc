@@ -141,6 +141,10 @@ void Generation::on_model(Expected<ModelPointer> model) {
     writer_->post([self = shared_from_this(), error = *error] { self->fail_with(error); });
     return;
   }
+  if (answer_.params.prediction) {
+    const EncodeOptions bare{.add_bos = false, .add_eos = false};
+    answer_.prediction = (*model)->model().tokenizer().encode(*answer_.params.prediction, false, bare);
+  }
   writer_->post([self = shared_from_this(), held = std::move(*model), prompts]() mutable {
     self->model_ = std::move(held);
     self->submit(std::move(*prompts));
@@ -162,6 +166,8 @@ GenerationRequest Generation::request_of(const Choice& choice, std::size_t index
   request.deadline_ms = params.deadline_ms;
   request.priority = params.priority;
   request.attention = params.attention;
+  request.speculates = params.speculates;
+  request.prediction = answer_.prediction;
   return request;
 }
 
@@ -247,6 +253,7 @@ void Generation::on_delta(std::size_t index, Delta delta, double at_ms) {
 void Generation::on_finish(std::size_t index, FinishReason reason, const Usage& usage, std::optional<Error> error) {
   context_.metrics->generation_done(reason_name(reason));
   context_.metrics->tokens(usage.prompt_tokens, usage.cached_tokens, usage.completion_tokens);
+  context_.metrics->guesses(usage.drafted_tokens, usage.accepted_tokens);
   if (stage_ == Stage::done) return;
   if (reason == FinishReason::error) {
     ApiError shown =

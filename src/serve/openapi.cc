@@ -45,11 +45,17 @@ Json heed_schema() {
       {"window", tokens("last tokens that stay visible", 64, usual.window)},
       {"sinks", tokens("first tokens that stay visible", 0, usual.sinks)},
       {"budget", tokens("tokens in chosen (topk_pages) or drawn (big_bird) pages of 64", 64, usual.budget)}};
-  return {{"type", "object"},
-          {"properties",
-           {{"attention", std::move(attention)},
-            {"deadline_ms", {{"type", "integer"}, {"minimum", 1}, {"maximum", 86'400'000}}},
-            {"priority", {{"type", "integer"}, {"minimum", -100}, {"maximum", 100}}}}}};
+  return {
+      {"type", "object"},
+      {"properties",
+       {{"attention", std::move(attention)},
+        {"speculation",
+         {{"type", "string"},
+          {"enum", {"auto", "off"}},
+          {"default", "auto"},
+          {"description", "Guessing tokens that the text repeats; changes the speed of an answer, never its text."}}},
+        {"deadline_ms", {{"type", "integer"}, {"minimum", 1}, {"maximum", 86'400'000}}},
+        {"priority", {{"type", "integer"}, {"minimum", -100}, {"maximum", 100}}}}}};
 }
 
 Json request_schema(Endpoint endpoint, const char* required) {

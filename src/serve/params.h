@@ -33,6 +33,8 @@ struct GenerationParams {
   AttentionPolicy attention;  // heed.attention
   std::int64_t deadline_ms = 0;
   std::int32_t priority = 0;
+  bool speculates = true;                 // heed.speculation
+  std::optional<std::string> prediction;  // text that the answer may repeat
 };
 
 enum class ParamType : unsigned char {

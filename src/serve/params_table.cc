@@ -150,6 +150,36 @@ Applied set_attention(GenerationParams& p, const Json& v) {
   return std::nullopt;
 }
 
+Applied set_speculation(GenerationParams& p, const Json& v) {
+  if (v.is_boolean()) return p.speculates = v.get<bool>(), std::nullopt;
+  if (!v.is_string()) return invalid_type("heed.speculation", "\"auto\", \"off\", true or false", describe(v));
+  if (v != "auto" && v != "off")
+    return invalid_value("heed.speculation", "expected \"auto\" or \"off\", got " + describe(v));
+  return p.speculates = v == "auto", std::nullopt;
+}
+
+// OpenAI's predicted output: {"type": "content", "content": text, or an array of text parts}.
+Applied set_prediction(GenerationParams& p, const Json& v) {
+  const auto type = v.find("type"), content = v.find("content");
+  if (type == v.end() || *type != "content")
+    return invalid_value("prediction.type",
+                         "expected \"content\", got " + (type == v.end() ? "nothing" : describe(*type)));
+  if (content != v.end() && content->is_string()) return p.prediction = content->get<std::string>(), std::nullopt;
+  if (content == v.end() || !content->is_array())
+    return invalid_type("prediction.content", "a string or an array of text parts",
+                        content == v.end() ? "nothing" : describe(*content));
+  std::string text;
+  for (std::size_t i = 0; i < content->size(); ++i) {
+    const Json& part = (*content)[i];
+    const bool is_text = part.is_object() && part.contains("text") && part["text"].is_string();
+    if (!is_text)
+      return invalid_type("prediction.content[" + std::to_string(i) + "]", "an object with type and text",
+                          describe(part));
+    text += part["text"].get<std::string>();
+  }
+  return p.prediction = std::move(text), std::nullopt;
+}
+
 Applied set_heed(GenerationParams& p, const Json& v) {
   for (const auto& [key, value] : v.items()) {
     const std::string name = "heed." + key;
@@ -160,11 +190,14 @@ Applied set_heed(GenerationParams& p, const Json& v) {
     } else if (key == "priority") {
       if (auto error = set_heed_integer(value, name, -100, 100, number)) return error;
       p.priority = static_cast<std::int32_t>(number);
+    } else if (key == "speculation") {
+      if (auto error = set_speculation(p, value)) return error;
     } else if (key == "attention") {
       if (auto error = set_attention(p, value)) return error;
     } else if (key == "collection" || key == "citations" || key == "context_mode" || key == "session" ||
                key == "cache_salt") {
-      return not_supported_yet(name, "heed has no room for it yet; attention, deadline_ms and priority are there");
+      return not_supported_yet(
+          name, "heed has no room for it yet; attention, speculation, deadline_ms and priority are there");
     }
   }
   return std::nullopt;
@@ -214,8 +247,12 @@ constexpr std::array kRows = {
              "The prompt before the answer; with logprobs, also the prompt's. Default false.", set_echo},
     ParamRow{"ignore_eos", T::boolean, 3, 0, 0, "Goes on after end tokens (benchmarks). Default false.",
              set_ignore_end},
+    ParamRow{"prediction", T::object, 3, 0, 0,
+             "Text the answer may repeat (type \"content\"): the same answer sooner. A hint; of a very long one the "
+             "beginning is used.",
+             set_prediction},
     ParamRow{"user", T::string, 3, 0, 0, "Accepted; names nobody here.", ignore},
-    ParamRow{"heed", T::object, 3, 0, 0, "heed's own: attention, deadline_ms, priority.", set_heed},
+    ParamRow{"heed", T::object, 3, 0, 0, "heed's own: attention, speculation, deadline_ms, priority.", set_heed},
     ParamRow{"tools", T::array, 1, 0, 0, "tools are not supported yet", nullptr, is_empty_list},
     ParamRow{"tool_choice", T::any, 1, 0, 0, "only \"none\" and \"auto\" are supported yet", nullptr, is_none_or_auto},
     ParamRow{"parallel_tool_calls", T::boolean, 1, 0, 0, "expected true or false", nullptr, is_flag},

@@ -19,6 +19,7 @@ TEST(Metrics, CountsWhatHappened) {
   metrics.requests_in_flight(1);
   metrics.connections(7);
   metrics.tokens(10, 4, 3);
+  metrics.guesses(7, 5);
   metrics.first_token(20);
   metrics.between_tokens(2);
   metrics.generation_done("stop");
@@ -30,6 +31,8 @@ TEST(Metrics, CountsWhatHappened) {
   EXPECT_TRUE(has(text, "heed_tokens_total{kind=\"prompt\"} 10"));
   EXPECT_TRUE(has(text, "heed_tokens_total{kind=\"cached\"} 4"));
   EXPECT_TRUE(has(text, "heed_tokens_total{kind=\"completion\"} 3"));
+  EXPECT_TRUE(has(text, "heed_speculated_tokens_total{kind=\"drafted\"} 7"));
+  EXPECT_TRUE(has(text, "heed_speculated_tokens_total{kind=\"accepted\"} 5"));
   EXPECT_TRUE(has(text, "heed_time_to_first_token_seconds_count 1"));
   EXPECT_TRUE(has(text, "heed_time_between_tokens_seconds_count 1"));
   EXPECT_TRUE(has(text, "heed_sequences_running 2"));

@@ -79,6 +79,27 @@ TEST_F(ChatTest, LossyAttentionIsNamedInTheAnswer) {
   EXPECT_EQ(completion.json()["heed"]["attention"], (json{{"policy", "window"}, {"window", 1024}, {"sinks", 64}}));
 }
 
+// OpenAI's predicted outputs: the same answer, and a true account of the prediction.
+TEST_F(ChatTest, APredictionIsCountedAndChangesNoText) {
+  start({.model = {.mode = FakeMode::echo}, .engine = {.speculation = SpeculationMode::always}});
+  const std::string text = "def f(x):\n    return x + 1 # and so on, to some length";
+  const json right = {{"prediction", {{"type", "content"}, {"content", text}}}};
+  const json plain = answer(ask(text)), predicted = answer(ask(text, right));
+  EXPECT_EQ(predicted["choices"], plain["choices"]);
+  EXPECT_FALSE(plain["usage"].contains("completion_tokens_details"));
+  const json& details = predicted["usage"]["completion_tokens_details"];
+  EXPECT_GT(details["accepted_prediction_tokens"], 30);
+  EXPECT_EQ(details["rejected_prediction_tokens"], 0);
+  json off = right;
+  off["heed"] = {{"speculation", "off"}};
+  const json declined = answer(ask(text, off));
+  EXPECT_EQ(declined["choices"], plain["choices"]);
+  EXPECT_EQ(declined["usage"]["completion_tokens_details"]["accepted_prediction_tokens"], 0);
+  const json wrong = answer(ask(text, {{"prediction", {{"type", "content"}, {"content", "something else"}}}}));
+  EXPECT_EQ(wrong["choices"], plain["choices"]);
+  EXPECT_GT(wrong["usage"]["completion_tokens_details"]["rejected_prediction_tokens"], 0);
+}
+
 TEST_F(ChatTest, StreamHasRoleDeltasFinishUsageDone) {
   start({.model = {.mode = FakeMode::echo}});
   const Events events = stream(ask("hello", {{"stream_options", {{"include_usage", true}}}}));

@@ -180,6 +180,36 @@ TEST(Params, BestOfMustBeN) {
   EXPECT_EQ(parse(kCompletionEndpoint, R"({"best_of":2})", other)->param, "best_of");
 }
 
+TEST(Params, Speculation) {
+  EXPECT_TRUE(good_chat("{}").speculates);
+  EXPECT_TRUE(good_chat(R"({"heed":{"speculation":"auto"}})").speculates);
+  EXPECT_TRUE(good_chat(R"({"heed":{"speculation":true}})").speculates);
+  EXPECT_FALSE(good_chat(R"({"heed":{"speculation":"off"}})").speculates);
+  EXPECT_FALSE(good_chat(R"({"heed":{"speculation":false}})").speculates);
+  EXPECT_EQ(chat(R"({"heed":{"speculation":"always"}})")->param, "heed.speculation");
+  EXPECT_EQ(chat(R"({"heed":{"speculation":1}})")->param, "heed.speculation");
+}
+
+TEST(Params, Prediction) {
+  EXPECT_FALSE(good_chat("{}").prediction.has_value());
+  EXPECT_EQ(good_chat(R"({"prediction":{"type":"content","content":"int x;"}})").prediction, "int x;");
+  EXPECT_EQ(good_chat(R"({"prediction":{"type":"content","content":[{"type":"text","text":"a"},
+                                                                    {"type":"text","text":"b"}]}})")
+                .prediction,
+            "ab");
+  for (const auto& [body, field] : std::initializer_list<std::pair<const char*, const char*>>{
+           {R"({"prediction":"text"})", "prediction"},
+           {R"({"prediction":{"content":"text"}})", "prediction.type"},
+           {R"({"prediction":{"type":"image","content":"text"}})", "prediction.type"},
+           {R"({"prediction":{"type":"content"}})", "prediction.content"},
+           {R"({"prediction":{"type":"content","content":7}})", "prediction.content"},
+           {R"({"prediction":{"type":"content","content":[{"type":"text"}]}})", "prediction.content[0]"}}) {
+    const auto error = chat(body);
+    ASSERT_TRUE(error) << body;
+    EXPECT_EQ(error->param, field) << body;
+  }
+}
+
 TEST(Params, HeedFields) {
   const auto params = good_chat(R"({"heed":{"deadline_ms":500,"priority":-3,"unknown":1}})");
   EXPECT_EQ(params.deadline_ms, 500);
