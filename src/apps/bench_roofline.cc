@@ -61,6 +61,14 @@ Roofline roofline_of(const KernelBench& bench, const std::vector<Named>& all) {
 }  // namespace
 
 Expected<void> bench_roofline(const BenchOptions& o) {
+  std::ofstream out;
+  if (!o.plot_path.empty()) {
+    out.open(o.plot_path);
+    if (!out)
+      return fail(Code::io,
+                  "roofline: could not write " + o.plot_path + ": name a file in a folder that is there and yours",
+                  "plot");
+  }
   HEED_ASSIGN(auto bench, KernelBench::make(o));
   for (std::size_t i = 0; i < kArithmetics; ++i)
     print_result(o, {.name = kArithmeticNames[i], .unit = "GOP/s", .values = bench->ceilings.gops[i]});
@@ -73,11 +81,8 @@ Expected<void> bench_roofline(const BenchOptions& o) {
     print_result(o, n.bench.result);
   }
   if (o.plot_path.empty()) return {};
-  std::ofstream out(o.plot_path);
   out << roofline_svg(roofline_of(*bench, all));
-  if (!out.flush())
-    return fail(Code::io, "roofline: could not write " + o.plot_path + ": name a file in a folder that is there",
-                "plot");
+  if (!out.flush()) return fail(Code::io, "roofline: could not write " + o.plot_path + ": is the disk full?", "plot");
   return {};
 }
 

@@ -1,5 +1,6 @@
 """What `heed bench` prints and how it takes turns; never how fast anything is."""
 import json
+import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -104,7 +105,7 @@ sides = [compare.heed_side("attention", args, "--case", "2/2,64,1,64"),
          compare.Side([sys.executable, "-c", {script!r}, {str(server.ROOT / "bench/peers")!r}])]
 lines = list(compare.compare_kernels("attention", sides, args))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env=dict(os.environ, HEED=str(server.HEED)))
     assert done.returncode == 0, done.stderr
     (line,) = [json.loads(text) for text in done.stdout.splitlines()]
     assert line["case"] == "attention 2/2,64,1,64 vs nobody SDPA f32"
