@@ -97,7 +97,7 @@ TEST(Batching, NoNeighbourEffectsWhenMemoryIsShortAndSequencesArePreempted) {
 
 TEST(Batching, PreemptedAnswersComeOutWhole) {
   FakeModel model({.pages = 14});
-  Engine engine(model, {.max_running = 2, .kept_states = 0});
+  Engine engine(model, {.max_running = 2, .kept_states = 0, .speculation = SpeculationMode::off});
   model.hold();
   GenerationRequest r = ask(std::string(40, 'p'), 150);  // 12 pages each in the end, 7 at admission
   r.ignore_end = true;
@@ -125,7 +125,7 @@ std::shared_ptr<RecordingSink> submit_and_hold_at_delta(int n, FakeModel& model,
 
 TEST(Batching, APrefillDoesNotStopRunningAnswers) {
   FakeModel model({.mode = FakeMode::echo});
-  Engine engine(model, {.prefill_chunk = 8, .kept_states = 0});
+  Engine engine(model, {.prefill_chunk = 8, .kept_states = 0, .speculation = SpeculationMode::off});
   GenerationRequest r = ask(chat("short"), 400);
   r.ignore_end = true;
   auto running = submit_and_hold_at_delta(1, model, engine, r);
@@ -320,7 +320,7 @@ TEST(Batching, ThousandRandomCancellationsLeakNothing) {
 TEST(Batching, DeadlinesByTheClock) {
   FakeClock clock;
   FakeModel model({.clock = &clock, .step_ns = 1'000'000});  // one millisecond a step
-  Engine engine(model, {.max_running = 1, .kept_states = 0, .clock = &clock});
+  Engine engine(model, {.max_running = 1, .kept_states = 0, .speculation = SpeculationMode::off, .clock = &clock});
   model.hold();
   GenerationRequest r = ask("x", 50);
   r.ignore_end = true;
@@ -364,7 +364,7 @@ TEST(Batching, ADeadlineReleasesHeldText) {
 
 TEST(Batching, AFailingStepSparesWaitingRequests) {
   FakeModel model;
-  Engine engine(model, {.max_running = 3, .kept_states = 0});
+  Engine engine(model, {.max_running = 3, .kept_states = 0, .speculation = SpeculationMode::off});
   model.hold();
   std::vector<std::shared_ptr<RecordingSink>> sinks;
   GenerationRequest r = ask("x", 10);

@@ -190,7 +190,7 @@ TEST(Engine, LogprobsComeWithTheTokens) {
 
 TEST(Engine, NextTurnReusesTheConversation) {
   FakeModel model({.mode = FakeMode::echo});
-  Engine engine(model);
+  Engine engine(model, {.speculation = SpeculationMode::off});  // guesses are computed tokens too
   const std::string first = chat("a question of some length");
   const Answer a = run(engine, ask(first, 100));
   EXPECT_EQ(a.usage.cached_tokens, 0);
