@@ -103,6 +103,7 @@ void add_policies_options(CLI::App& g, BenchOptions& o) {
   o.text_path = "../shared/data/text/wiki.test.raw";
   g.add_option("--text", o.text_path, "UTF-8 text (default: " + o.text_path + ")");
   g.add_option("--length", o.lengths, "tokens of a prompt, repeatable")->check(CLI::Range(1024, 1 << 20));
+  g.add_flag("--skip-turns", o.skip_turns, "no recall over turns: half the time");
   g.add_flag("--only-full", o.only_full, "only the policy that loses nothing");
 }
 

@@ -35,6 +35,7 @@ struct BenchOptions {
 
   AttentionPolicy attention;                   // of every sequence
   bool only_full = false;                      // policies: no lossy one
+  bool skip_turns = false;                     // policies: only the prompt with needles
   std::vector<std::int32_t> lengths = {4096};  // policies: tokens of a prompt
 
   std::string source_path;  // speculation: the file to be edited

@@ -211,20 +211,20 @@ std::string describe(const AttentionPolicy& p) {
 void print(const BenchOptions& o, const std::string& model, const Sheet& s) {
   const double perplexity = std::exp(s.loss);
   if (o.json) {
-    const Json line = {{"case", "policies " + model + " " + s.policy},
-                       {"tokens", s.tokens},
-                       {"perplexity", perplexity},
-                       {"scored_tokens", kScored - 1},
-                       {"needles_found", s.needles},
-                       {"needles", kNeedles.size()},
-                       {"turns_found", s.turns},
-                       {"turns", kTurns.size()},
-                       {"prefill_tokens_s", s.prefill_rate},
-                       {"decode_tokens_s", s.decode_rate}};
+    Json line = {{"case", "policies " + model + " " + s.policy},
+                 {"tokens", s.tokens},
+                 {"perplexity", perplexity},
+                 {"scored_tokens", kScored - 1},
+                 {"needles_found", s.needles},
+                 {"needles", kNeedles.size()},
+                 {"prefill_tokens_s", s.prefill_rate},
+                 {"decode_tokens_s", s.decode_rate}};
+    if (!o.skip_turns) line["turns_found"] = s.turns, line["turns"] = kTurns.size();
     std::printf("%s\n", line.dump().c_str());
   } else {
-    std::printf("| %-28s | %6d | %8.2f | %d/%zu | %d/%zu | %8.1f | %8.1f |\n", s.policy.c_str(), s.tokens, perplexity,
-                s.needles, kNeedles.size(), s.turns, kTurns.size(), s.prefill_rate, s.decode_rate);
+    const std::string recall = o.skip_turns ? "-" : std::to_string(s.turns) + "/" + std::to_string(kTurns.size());
+    std::printf("| %-28s | %6d | %8.2f | %d/%zu | %s | %8.1f | %8.1f |\n", s.policy.c_str(), s.tokens, perplexity,
+                s.needles, kNeedles.size(), recall.c_str(), s.prefill_rate, s.decode_rate);
   }
   std::fflush(stdout);
 }
@@ -271,7 +271,7 @@ Expected<void> bench_model(const BenchOptions& o, const std::string& name) {
       Examiner examiner(*model, chat, policy);
       Sheet sheet{.policy = describe(policy)};
       HEED_TRY(needles(examiner, text, sheet));
-      HEED_TRY(turns(examiner, text, sheet));
+      if (!o.skip_turns) HEED_TRY(turns(examiner, text, sheet));
       print(o, name, sheet);
     }
   }

@@ -36,7 +36,7 @@ Expected<void> check(const AttentionPolicy& p) {
 }
 
 AttentionPlan plan_attention(const AttentionPolicy& policy, std::int32_t positions) {
-  AttentionPlan plan{.policy = policy, .pattern = {}};
+  AttentionPlan plan{.policy = policy, .pattern = {}, .labels = {}};
   if (policy.kept == AttentionKept::big_bird)
     plan.pattern = big_bird(
         positions,

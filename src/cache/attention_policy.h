@@ -33,10 +33,20 @@ Expected<AttentionKept> policy_by_name(std::string_view name);
 /// invalid_argument with the field's name.
 Expected<void> check(const AttentionPolicy& policy);
 
-/// A policy and what it needs for sequences of at most `positions` tokens. The same for every sequence.
+/// Labelled spans of one sequence and who sees whom (see SpanLabels), with their memory. Empty: everyone sees everyone.
+struct SequenceLabels {
+  std::vector<std::int32_t> start;
+  std::vector<std::uint8_t> label;
+  std::vector<std::uint64_t> sees;
+
+  SpanLabels view() const noexcept { return {start, label, sees}; }
+};
+
+/// A policy and what it needs for sequences of at most `positions` tokens; besides, labels of one sequence.
 struct AttentionPlan {
   AttentionPolicy policy;
   SparsePattern pattern;  // big_bird
+  SequenceLabels labels;
 };
 AttentionPlan plan_attention(const AttentionPolicy& policy, std::int32_t positions);
 

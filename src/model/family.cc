@@ -29,6 +29,20 @@ Expected<float> read_rope_scale(const Metadata& m, const std::string& prefix) {
   return static_cast<float>(1.0 / factor);
 }
 
+// What is added to scores, besides RoPE: keys of GGUF, and heed's own attention.sink_logits.
+Expected<void> read_scores(const Metadata& m, const std::string& p, BlockSpec& b) {
+  HEED_ASSIGN(const double softcap, m.real(p + "attn_logit_softcapping", 0.0));
+  HEED_ASSIGN(const double alibi, m.real(p + "attention.max_alibi_bias", 0.0));
+  HEED_ASSIGN(const std::int64_t buckets, m.integer(p + "attention.relative_buckets_count", 0, 0, 1024));
+  HEED_ASSIGN(const std::int64_t distance, m.integer(p + "attention.relative_distance", 128, 1, 1 << 16));
+  HEED_ASSIGN(b.has_sink_logits, m.flag(p + "attention.sink_logits", false));
+  b.attention.score.softcap = static_cast<float>(softcap);
+  b.max_alibi_bias = static_cast<float>(alibi);
+  b.has_relative_bias = buckets > 0;
+  b.relative = {.buckets = static_cast<std::int32_t>(buckets), .max_distance = static_cast<std::int32_t>(distance)};
+  return {};
+}
+
 // heed's own keys: attention.kinds names the kind of every layer, so that a stack may mix them.
 Expected<void> read_linear_layers(const Metadata& m, const std::string& p, ModelSpec& s) {
   const auto* kinds = m.strings(p + "attention.kinds");
@@ -53,6 +67,8 @@ Expected<void> read_linear_layers(const Metadata& m, const std::string& p, Model
     BlockSpec& b = s.blocks[i];
     b.kind = AttentionKind::linear;
     b.rope.dims = 0;
+    b.max_alibi_bias = 0;
+    b.has_relative_bias = b.has_sink_logits = false;
     b.linear = {.kind = found->second,
                 .heads = b.attention.heads,
                 .kv_heads = b.attention.kv_heads,
@@ -129,6 +145,7 @@ Expected<ModelSpec> read_llama_like(const Metadata& m, std::string_view family) 
   b.head_dim = static_cast<std::int32_t>(head_dim);
   b.ffn_dim = static_cast<std::int32_t>(ffn_dim);
   s.blocks.assign(static_cast<std::size_t>(layers), b);
+  for (BlockSpec& block : s.blocks) HEED_TRY(read_scores(m, p, block));
   HEED_TRY(read_linear_layers(m, p, s));
   HEED_TRY(read_memory(m, p, s));
   return s;

@@ -112,8 +112,8 @@ void norm_heads(Step& s, float* heads, std::int64_t stride, std::int32_t count, 
   }
 }
 
-Expected<void> attend(Step& s, const BlockSpec& b, std::int32_t layer, const float* q, const float* k, const float* v,
-                      std::int64_t stride) {
+Expected<void> attend(Step& s, const BlockSpec& b, const BlockWeights& w, std::int32_t layer, const float* q,
+                      const float* k, const float* v, std::int64_t stride) {
   const std::int64_t out_stride = static_cast<std::int64_t>(b.attention.heads) * b.head_dim;
   std::int64_t row = 0;
   for (std::size_t i = 0; i < s.items.size(); ++i) {
@@ -132,7 +132,12 @@ Expected<void> attend(Step& s, const BlockSpec& b, std::int32_t layer, const flo
     HEED_ASSIGN(s.jobs[i].mask, job_mask(b, item.plan, layer, *item.cache, s.jobs[i], s.exec));
     row += n;
   }
-  return attention(b.attention, {s.jobs, s.items.size()}, s.exec);
+  AttentionSpec spec = b.attention;
+  spec.score.alibi_slope = w.alibi_slope;
+  spec.score.by_distance = w.by_distance;
+  spec.score.reach = b.relative.reach();
+  spec.score.sink_logit = w.sink_logit;
+  return attention(spec, {s.jobs, s.items.size()}, s.exec);
 }
 
 // Gates from the block's input: log decay = rate * softplus(decay x + bias), write = sigmoid(write x).
@@ -199,7 +204,7 @@ Expected<void> attention_half(Step& s, const BlockSpec& b, const BlockWeights& w
     HEED_TRY(gates(s, b, w, input));
     HEED_TRY(attend_linear(s, b, w, layer, q, stride));
   } else {
-    HEED_TRY(attend(s, b, layer, q, k, v, stride));
+    HEED_TRY(attend(s, b, w, layer, q, k, v, stride));
   }
   HEED_ASSIGN(const Activations attended, quantize_activations(s.attended, s.rows, q_dim, s.exec));
   return join(s, attended, w.o, w.attn_post_norm);

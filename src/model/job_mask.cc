@@ -32,14 +32,18 @@ Expected<const BlockList*> chosen(const BlockSpec& b, const AttentionPlan& plan,
 Expected<const Mask*> job_mask(const BlockSpec& b, const AttentionPlan* plan, std::int32_t layer, const KvCache& cache,
                                const AttentionJob& job, Exec& exec) {
   const Mask& own = b.attention.mask;
-  if (!plan || !plan->policy.is_lossy() || !own.causal || own.blocks) return nullptr;
+  if (!plan || !own.causal || own.blocks) return nullptr;
   const AttentionPolicy& policy = plan->policy;
-  const bool is_local = own.window > 0;
-  if (is_local && policy.kept != AttentionKept::window) return nullptr;
+  const bool is_local = own.window > 0, has_labels = !plan->labels.start.empty();
+  const bool is_thinned = policy.is_lossy() && (!is_local || policy.kept == AttentionKept::window);
+  if (!is_thinned && !has_labels) return nullptr;
   auto* mask = exec.arena.allocate_array<Mask>(1);
   auto* list = exec.arena.allocate_array<BlockList>(1);
-  if (!mask || !list) return fail(Code::out_of_memory, "attention policy: the step's arena is full");
+  auto* labels = exec.arena.allocate_array<SpanLabels>(1);
+  if (!mask || !list || !labels) return fail(Code::out_of_memory, "attention policy: the step's arena is full");
   new (mask) Mask(own);
+  if (has_labels) mask->labels = new (labels) SpanLabels(plan->labels.view());
+  if (!is_thinned) return mask;
   if (policy.kept == AttentionKept::window) {
     mask->window = is_local ? std::min(own.window, policy.window) : policy.window;
     if (!is_local) mask->sink = policy.sinks;

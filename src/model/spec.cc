@@ -19,6 +19,10 @@ Expected<void> check_block(const BlockSpec& b, std::size_t layer) {
   if (b.rope.dims < 0 || b.rope.dims > b.head_dim || b.rope.dims % 2 != 0)
     return wrong(at + "rope dims must be even and at most head_dim " + std::to_string(b.head_dim), b.rope.dims);
   if (!(b.rope.base > 0.0f)) return wrong(at + "rope base must be positive", static_cast<std::int64_t>(b.rope.base));
+  if (b.has_relative_bias && (b.relative.buckets < 4 || b.relative.buckets > 1024 || b.relative.buckets % 4 != 0 ||
+                              b.relative.max_distance <= b.relative.buckets || b.relative.max_distance > 1 << 16))
+    return wrong(at + "relative buckets must be a multiple of 4 in 4..1024 and fewer than their distance",
+                 b.relative.buckets);
   if (b.kind == AttentionKind::linear && b.linear.kind == LinearKind::performer &&
       (b.linear.features < 16 || b.linear.features > 4096 || b.linear.features % 16 != 0))
     return wrong(at + "features must be a multiple of 16 in 16..4096", b.linear.features);

@@ -8,6 +8,7 @@
 #include "kernels/attention.h"
 #include "kernels/layers.h"
 #include "kernels/linear_attention.h"
+#include "kernels/position_bias.h"
 
 namespace heed {
 
@@ -19,8 +20,11 @@ enum class AttentionKind : std::uint8_t { softmax, linear };
 
 struct BlockSpec {
   AttentionKind kind = AttentionKind::softmax;
-  AttentionSpec attention;  // heads of either kind
-  LinearSpec linear;        // of kind linear; its projection is a weight
+  AttentionSpec attention;      // heads of either kind
+  LinearSpec linear;            // of kind linear; its projection is a weight
+  float max_alibi_bias = 0.0f;  // > 0: ALiBi slopes up to it
+  T5Buckets relative;           // with has_relative_bias
+  bool has_relative_bias = false, has_sink_logits = false;
   RopeSpec rope;
   std::int32_t head_dim = 0;
   std::int32_t ffn_dim = 0;

@@ -15,6 +15,18 @@ std::string shape_text(std::int64_t rows, std::int64_t cols) {
   return "[" + (rows > 0 ? std::to_string(rows) + ", " : std::string()) + std::to_string(cols) + "]";
 }
 
+Expected<void> visit_scores(const BlockSpec& b, const std::string& p, BlockWeights& w, const Visit& visit) {
+  if (b.has_sink_logits) HEED_TRY(visit({p + "attn_sinks.weight", "", 0, b.attention.heads, &w.sink_logit}));
+  if (!b.has_relative_bias) return {};
+  return visit({p + "attn_rel_b.weight", "", b.relative.buckets, b.attention.heads, &w.relative_bias});
+}
+
+// What the kernels look up, made once of what the file holds.
+void make_tables(const BlockSpec& b, BlockWeights& w) {
+  if (b.max_alibi_bias > 0) w.alibi_slope = alibi_slopes(b.attention.heads, b.max_alibi_bias);
+  if (b.has_relative_bias) w.by_distance = t5_by_distance(b.relative, w.relative_bias, b.attention.heads);
+}
+
 Expected<void> visit_linear(const BlockSpec& b, const std::string& p, std::int64_t dim, BlockWeights& w,
                             const Visit& visit) {
   if (b.kind != AttentionKind::linear) return {};
@@ -50,6 +62,7 @@ Expected<void> visit_block(const ModelSpec& spec, const BlockSpec& b, const std:
     HEED_TRY(vector("attn_q_norm.weight", head, w.q_norm));
     HEED_TRY(vector("attn_k_norm.weight", head, w.k_norm));
   }
+  HEED_TRY(visit_scores(b, p, w, visit));
   HEED_TRY(visit_linear(b, p, dim, w, visit));
   HEED_TRY(matrix("attn_output.weight", dim, q, w.o));
   HEED_TRY(vector("ffn_norm.weight", dim, w.ffn_norm));
@@ -168,20 +181,24 @@ Expected<void> read_vector(const WeightPart& part, Vector& out) {
   return {};
 }
 
-Expected<ModelWeights> load_weights(const ModelSpec& spec, const GgufFile& file, Exec& exec,
-                                    const LoadWeightsOptions& options) {
-  ModelWeights weights;
-  HEED_ASSIGN(const std::vector<WeightPart> parts, find_parts(spec, file, weights));
+/// Fills every slot: from the cache when there is one and it works, else by packing. Returns what the matrices view.
+static Expected<MappedFile> place_weights(std::span<const WeightPart> parts, const GgufFile& file, Exec& exec,
+                                          const LoadWeightsOptions& options) {
   if (options.packs && options.precision == WeightPrecision::file && !file.mapped().bytes().empty()) {
     auto pack = map_weights(parts, file, exec, options);
-    if (pack) {
-      weights.pack = *std::move(pack);
-      return weights;
-    }
-    if (pack.error().code == Code::cancelled) return std::move(pack).error();
+    if (pack || pack.error().code == Code::cancelled) return pack;
     if (options.warn) options.warn(pack.error().text + ": the weights are packed in memory, at every start");
   }
   HEED_TRY(pack_in_memory(parts, file, exec, options));
+  return MappedFile{};
+}
+
+Expected<ModelWeights> load_weights(const ModelSpec& spec, const GgufFile& file, Exec& exec,
+                                     const LoadWeightsOptions& options) {
+  ModelWeights weights;
+  HEED_ASSIGN(const std::vector<WeightPart> parts, find_parts(spec, file, weights));
+  HEED_ASSIGN(weights.pack, place_weights(parts, file, exec, options));
+  for (std::size_t i = 0; i < spec.blocks.size(); ++i) make_tables(spec.blocks[i], weights.blocks[i]);
   return weights;
 }
 

@@ -24,9 +24,12 @@ struct BlockWeights {
   Vector attn_norm, attn_post_norm, ffn_norm, ffn_post_norm;  // [dim]
   Vector q_norm, k_norm;                                      // [head_dim]
   Linear q, k, v, o, gate, up, down;
-  Vector features;                // performer: [head_dim, features]
-  Linear decay, write;            // gated kinds: [kv_heads, dim] each
-  Vector decay_rate, decay_bias;  // gated kinds: [kv_heads]; log decay = rate * softplus(decay x + bias), rate < 0
+  Vector sink_logit;                // [heads]
+  Vector relative_bias;             // [buckets, heads]
+  Vector alibi_slope, by_distance;  // made of the spec and the above, see Score
+  Vector features;                  // performer: [head_dim, features]
+  Linear decay, write;              // gated kinds: [kv_heads, dim] each
+  Vector decay_rate, decay_bias;    // gated kinds: [kv_heads]; log decay = rate * softplus(decay x + bias), rate < 0
 };
 
 struct ModelWeights {

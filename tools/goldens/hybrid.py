@@ -15,12 +15,17 @@ KINDS = ["softmax", "elu", "performer", "gated", "gated_delta"]
 random = np.random.default_rng(3)
 
 
+SOFTCAP, ALIBI, BUCKETS, DISTANCE = 4.0, 8.0, 8, 20
+
+
 def weights():
     w = {"token_embd.weight": (VOCAB, DIM), "output_norm.weight": (DIM,), "output.weight": (VOCAB, DIM), "memory_embd.weight": (MEMORY, DIM)}
     for i, kind in enumerate(KINDS):
         names = {"attn_norm.weight": (DIM,), "attn_q.weight": (HEADS * HEAD, DIM), "attn_k.weight": (KV_HEADS * HEAD, DIM),
                  "attn_v.weight": (KV_HEADS * HEAD, DIM), "attn_output.weight": (DIM, HEADS * HEAD), "ffn_norm.weight": (DIM,),
                  "ffn_gate.weight": (FFN, DIM), "ffn_up.weight": (FFN, DIM), "ffn_down.weight": (DIM, FFN)}
+        if kind == "softmax":
+            names |= {"attn_sinks.weight": (HEADS,), "attn_rel_b.weight": (BUCKETS, HEADS)}
         if kind == "performer":
             names["attn_features.weight"] = (HEAD, FEATURES)
         if kind.startswith("gated"):
@@ -46,10 +51,18 @@ def rope(x):  # [tokens, heads, HEAD], pairs are neighbours; positions count the
     return np.stack([a * np.cos(angle) - b * np.sin(angle), a * np.sin(angle) + b * np.cos(angle)], -1).reshape(x.shape)
 
 
-def softmax_attention(q, k, v):
-    s = np.where(np.tri(len(q), dtype=bool), q @ k.T / np.sqrt(HEAD), -np.inf)
-    p = np.exp(s - s.max(-1, keepdims=True))
-    return p / p.sum(-1, keepdims=True) @ v
+def bucket(apart):  # T5, one-sided
+    exact = BUCKETS // 2
+    far = exact + (np.log(np.maximum(apart, 1) / exact) / np.log(DISTANCE / exact) * (BUCKETS - exact)).astype(int)
+    return np.where(apart < exact, apart, np.minimum(far, BUCKETS - 1))
+
+
+def softmax_attention(q, k, v, head, sinks, relative):
+    apart = np.maximum(np.arange(len(q))[:, None] - np.arange(len(q)), 0)
+    s = q @ k.T / np.sqrt(HEAD) - 2 ** (-ALIBI * (head + 1) / HEADS) * apart + relative[bucket(apart), head]
+    s = np.where(np.tri(len(q), dtype=bool), SOFTCAP * np.tanh(s / SOFTCAP), -np.inf)
+    p = np.exp(s)
+    return p / (p.sum(-1, keepdims=True) + np.exp(sinks[head])) @ v
 
 
 def features(x, projection):
@@ -93,7 +106,7 @@ def attention(i, kind, x, w):
     for h in range(HEADS):
         kv = h * KV_HEADS // HEADS
         if kind == "softmax":
-            heads.append(softmax_attention(q[:, h], k[:, kv], v[:, kv]))
+            heads.append(softmax_attention(q[:, h], k[:, kv], v[:, kv], h, get("attn_sinks.weight"), get("attn_rel_b.weight")))
         else:
             column = lambda g: None if g is None else g[:, kv]
             heads.append(linear_attention(kind, q[:, h], k[:, kv], v[:, kv], get("attn_features.weight"), column(decay), column(write)))
@@ -137,6 +150,11 @@ def main():
     out.add_rope_freq_base(10000.0)
     out.add_vocab_size(VOCAB)
     out.add_array("llama.attention.kinds", KINDS)
+    out.add_float32("llama.attn_logit_softcapping", SOFTCAP)
+    out.add_float32("llama.attention.max_alibi_bias", ALIBI)
+    out.add_uint32("llama.attention.relative_buckets_count", BUCKETS)
+    out.add_uint32("llama.attention.relative_distance", DISTANCE)
+    out.add_bool("llama.attention.sink_logits", True)
     out.add_uint32("llama.attention.features", FEATURES)
     out.add_uint32("llama.memory_tokens", MEMORY)
     for name, x in w.items():

@@ -16,7 +16,8 @@ void dense_dots(const float* a, std::int64_t a_stride, std::int64_t rows, std::i
                 std::int64_t out_stride) {
   std::int64_t r = 0;
   for (; r + 4 <= rows; r += 4) dot_rows<4>(a + r * a_stride, a_stride, dim, b, out + r * out_stride, out_stride);
-  for (; r < rows; ++r) dot_rows<1>(a + r * a_stride, a_stride, dim, b, out + r * out_stride, out_stride);
+  const auto rest = rows - r == 3 ? dot_rows<3> : rows - r == 2 ? dot_rows<2> : dot_rows<1>;
+  if (r < rows) rest(a + r * a_stride, a_stride, dim, b, out + r * out_stride, out_stride);
 }
 
 template <int kRows, int kWide>

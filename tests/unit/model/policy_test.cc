@@ -71,6 +71,32 @@ TEST_P(Policy, AWindowIsTheSpecsWindow) {
   EXPECT_EQ(run(m, tokens, 150, kWindow), run(windowed, tokens, 150, {}));
 }
 
+// Two documents that must not see each other, and a question that sees both: the second document's rows are what they
+// are alone (RoPE knows only distances), the question's are not.
+TEST_P(Policy, LabelledSpansDoNotLeak) {
+  TestModel m(2, best_kernels());
+  ASSERT_TRUE(m.load(GetParam()));
+  const auto tokens = some_tokens(260);
+  const std::vector<std::int32_t> second(tokens.begin() + 100, tokens.begin() + 230);
+  AttentionPlan plan;
+  plan.labels = {{0, 100, 230}, {0, 1, 2}, {0b001, 0b010, 0b111}};
+  KvCache cache(*m.pages), alone(*m.pages), open(*m.pages);
+  const auto got = m.run(cache, tokens, {}, &plan), want = m.run(alone, second), all = m.run(open, tokens);
+  ASSERT_TRUE(got && want && all);
+  const auto vocab = static_cast<std::size_t>(m.spec.vocab);
+  const auto error = [&](std::size_t row, const std::vector<float>& other, std::size_t other_row) {
+    double e = 0, power = 0;
+    for (std::size_t i = 0; i < vocab; ++i) {
+      const double a = (*got)[row * vocab + i], b = other[other_row * vocab + i];
+      e += (a - b) * (a - b), power += b * b;
+    }
+    return e / power;
+  };
+  for (std::size_t i = 0; i < 130; ++i) EXPECT_LT(error(100 + i, *want, i), 1e-6) << i;
+  for (std::size_t i = 0; i < 100; ++i) EXPECT_EQ(error(i, *all, i), 0.0) << i;
+  EXPECT_GT(error(229, *all, 229), 1e-4);
+}
+
 INSTANTIATE_TEST_SUITE_P(Families, Policy, testing::Values("llama", "qwen2", "gemma3"),
                          [](const auto& p) { return p.param; });
 
