@@ -82,6 +82,27 @@ void clear(const RowBlock& b, const Partial& p) {
   std::fill_n(p.state, b.rows, RowState{kNothing, 0.0f});
 }
 
+// The rows that see the page, and no others: where each row chose its own pages, a page is seldom for all of them.
+void step_rows(void (*step)(const PageTask&), const PageTask& task, const Partial& out) {
+  for (std::int32_t r = 0; r < task.rows;) {
+    if (task.visible && task.visible[r] == 0) {
+      ++r;
+      continue;
+    }
+    std::int32_t end = task.visible ? r + 1 : task.rows;
+    while (end < task.rows && task.visible[end] != 0) ++end;
+    PageTask part = task;
+    part.rows = end - r;
+    part.q += std::int64_t{r} * task.k_dim;
+    part.o = out.o + std::int64_t{r} * task.v_dim;
+    part.state = out.state + r;
+    if (task.visible) part.visible += r;
+    if (task.bias) part.bias += std::int64_t{r} * kPageTokens;
+    step(part);
+    r = end;
+  }
+}
+
 std::int32_t span_of_page(std::int32_t page) { return page / kSpanPages; }
 
 // Reduces the pages of one span, from `page` on, from nothing into `out`; returns the first visible page behind it.
@@ -89,13 +110,11 @@ std::int32_t run_span(const Call& call, const RowBlock& b, const PageWalk& walk,
                       const BlockScratch& scratch, const Partial& out, std::int64_t& visited) {
   clear(b, out);
   PageTask task = block_task(b, scratch);
-  task.o = out.o;
-  task.state = out.state;
   const auto step = call.table.page[kv_form(b.job->kv.dtype)];
   const std::int32_t end = std::min(walk.end(), (span_of_page(page) + 1) * kSpanPages);
   for (; page < end; page = walk.next(page + 1)) {
     if (!aim_at_page(b, walk, page, scratch, task)) continue;
-    step(task);
+    step_rows(step, task, out);
     ++visited;
   }
   return page;
