@@ -60,7 +60,7 @@ void weigh(const Choice& c, const Reach& reach, std::int32_t token, std::int32_t
   const std::int32_t n = reach.candidates(), group = c.group();
   const std::int64_t dim = 2 * c.in.k_dim;
   for (std::int32_t i = 0; i < n; ++i) {
-    const std::int32_t page = c.in.pages[static_cast<std::size_t>(reach.sinks + i)];
+    const std::int32_t place = reach.sinks + i, page = c.in.pages[static_cast<std::size_t>(place)];
     c.table.dots(w.parts, dim, group, dim, c.in.pool->summary(c.in.layer, page, kv_head), w.bounds + i, c.most_pages);
   }
   std::fill_n(w.worth, n, -std::numeric_limits<float>::infinity());
