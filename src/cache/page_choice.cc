@@ -1,4 +1,5 @@
-// page_choice.cc -- one dot product a page and query head, one selection a query and KV head.
+// page_choice.cc -- one dot product a page and query head, one selection a query and KV head. A row is computed from
+// its own numbers alone: queries are taken together only to read a summary once.
 #include "cache/page_choice.h"
 
 #include <algorithm>
@@ -27,10 +28,14 @@ struct Reach {
   std::int32_t count() const { return sinks + picked + own + 1 - local; }
 };
 
+constexpr std::int32_t kTokens = 8;  // queries that read a summary together
+constexpr std::int32_t kSet = 8;     // pages whose best one stands for them in the first selection
+
 struct Worker {
-  float* parts;   // [group, 2 * k_dim]: positive, then negative parts of the scaled queries
-  float* bounds;  // [group, pages]
+  float* parts;   // [kTokens, group, 2 * k_dim]: positive, then negative parts of the scaled queries
+  float* bounds;  // [kTokens, group, pages]
   float* worth;   // [pages]
+  float* tops;    // [pages / kSet]
   float* sorted;  // [pages]
 };
 
@@ -39,9 +44,10 @@ struct Choice {
   const PageChoiceInput& in;
   const DenseTable& table;
   Worker* workers;
-  std::int32_t most_pages;
+  std::int32_t most_pages;  // a multiple of kSet
 
   std::int32_t group() const { return in.heads / in.kv_heads; }
+  Reach reach(std::int32_t token) const { return {policy, in.first_pos + token}; }
 };
 
 void split_queries(const Choice& c, std::int32_t token, std::int32_t kv_head, float* parts) {
@@ -54,55 +60,95 @@ void split_queries(const Choice& c, std::int32_t token, std::int32_t kv_head, fl
     }
 }
 
-// worth[i] of the candidate pages sinks + i.
-void weigh(const Choice& c, const Reach& reach, std::int32_t token, std::int32_t kv_head, const Worker& w) {
-  split_queries(c, token, kv_head, w.parts);
-  const std::int32_t n = reach.candidates(), group = c.group();
+// Bounds of all pages that any of the tokens may choose from, for all of them.
+void bound(const Choice& c, std::int32_t token, std::int32_t count, std::int32_t kv_head, const Worker& w) {
   const std::int64_t dim = 2 * c.in.k_dim;
-  for (std::int32_t i = 0; i < n; ++i) {
-    const std::int32_t place = reach.sinks + i, page = c.in.pages[static_cast<std::size_t>(place)];
-    c.table.dots(w.parts, dim, group, dim, c.in.pool->summary(c.in.layer, page, kv_head), w.bounds + i, c.most_pages);
-  }
-  std::fill_n(w.worth, n, -std::numeric_limits<float>::infinity());
-  for (std::int32_t h = 0; h < group; ++h) {
-    const float* bounds = w.bounds + std::int64_t{h} * c.most_pages;
-    const float best = *std::max_element(bounds, bounds + n);
-    for (std::int32_t i = 0; i < n; ++i) w.worth[i] = std::max(w.worth[i], bounds[i] - best);
+  const std::int32_t rows = count * c.group();
+  for (std::int32_t t = 0; t < count; ++t) split_queries(c, token + t, kv_head, w.parts + t * c.group() * dim);
+  const Reach last = c.reach(token + count - 1);
+  for (std::int32_t i = 0; i < last.candidates(); ++i) {
+    const std::int32_t place = last.sinks + i, page = c.in.pages[static_cast<std::size_t>(place)];
+    c.table.dots(w.parts, dim, rows, dim, c.in.pool->summary(c.in.layer, page, kv_head), w.bounds + i, c.most_pages);
   }
 }
 
-// The `picked` candidates of greatest worth, ascending; among equals the earlier ones. Returns how many were written.
-std::int32_t pick(const Reach& reach, const Worker& w, std::int32_t* out) {
-  const std::int32_t n = reach.candidates();
-  std::copy_n(w.worth, n, w.sorted);
-  std::nth_element(w.sorted, w.sorted + reach.picked - 1, w.sorted + n, std::greater<>());
-  const float least = w.sorted[reach.picked - 1];
-  auto above = static_cast<std::int32_t>(std::count_if(w.worth, w.worth + n, [&](float x) { return x > least; }));
-  std::int32_t equal = reach.picked - above, count = 0;
-  for (std::int32_t i = 0; i < n && count < reach.picked; ++i) {
-    if (w.worth[i] > least || (w.worth[i] == least && equal-- > 0)) out[count++] = reach.sinks + i;
-  }
-  return count;
+// The greatest of n > 0 numbers, in lanes that do not wait for each other.
+float greatest(const float* x, std::int32_t n) {
+  float best[kSet];
+  std::fill_n(best, kSet, x[0]);
+  std::int32_t i = 0;
+  for (; i + kSet <= n; i += kSet)
+    for (std::int32_t j = 0; j < kSet; ++j) best[j] = x[i + j] > best[j] ? x[i + j] : best[j];
+  for (; i < n; ++i) best[0] = x[i] > best[0] ? x[i] : best[0];
+  return *std::max_element(best, best + kSet);
 }
 
-void choose_row(const Choice& c, std::int32_t token, std::int32_t kv_head, const Worker& w, std::int32_t* out) {
-  const Reach reach(c.policy, c.in.first_pos + token);
-  for (std::int32_t p = 0; p < reach.sinks; ++p) *out++ = p;
-  if (reach.picked == reach.candidates()) {
-    for (std::int32_t p = reach.sinks; p < reach.local; ++p) *out++ = p;
-  } else {
-    weigh(c, reach, token, kv_head, w);
-    out += pick(reach, w, out);
+// worth[i] of the n candidate pages, from bounds [group, pages] of one token; a whole number of sets is filled.
+void weigh(const Choice& c, const float* bounds, std::int32_t n, const Worker& w) {
+  std::fill_n(w.worth, (n + kSet - 1) / kSet * kSet, -std::numeric_limits<float>::infinity());
+  for (std::int32_t h = 0; h < c.group(); ++h, bounds += c.most_pages) {
+    const float best = greatest(bounds, n);
+    for (std::int32_t i = 0; i < n; ++i) {
+      const float below = bounds[i] - best;
+      w.worth[i] = below > w.worth[i] ? below : w.worth[i];  // what is no number is worth nothing
+    }
   }
-  for (std::int32_t p = reach.local; p <= reach.own; ++p) *out++ = p;
+}
+
+// The `picked` candidates of greatest worth, ascending; among equals the earlier ones. The k best pages are in the k
+// sets with the best tops, so that only these are looked into.
+void pick(const Reach& reach, const Worker& w, std::int32_t* out) {
+  const std::int32_t n = reach.candidates(), k = reach.picked, sets = (n + kSet - 1) / kSet;
+  for (std::int32_t s = 0; s < sets; ++s) w.tops[s] = greatest(w.worth + s * kSet, kSet);
+  float least_top = -std::numeric_limits<float>::infinity();
+  if (k < sets) {
+    std::copy_n(w.tops, sets, w.sorted);
+    std::nth_element(w.sorted, w.sorted + k - 1, w.sorted + sets, std::greater<>());
+    least_top = w.sorted[k - 1];
+  }
+  float* end = w.sorted;
+  for (std::int32_t s = 0; s < sets; ++s)
+    if (w.tops[s] >= least_top) end = std::copy_n(w.worth + s * kSet, std::min(kSet, n - s * kSet), end);
+  std::nth_element(w.sorted, w.sorted + k - 1, end, std::greater<>());
+  const float least = w.sorted[k - 1];
+  auto equal = k - static_cast<std::int32_t>(std::count_if(w.sorted, end, [&](float x) { return x > least; }));
+  for (std::int32_t s = 0, left = k; s < sets && left > 0; ++s) {
+    if (w.tops[s] < least) continue;
+    for (std::int32_t i = s * kSet; i < std::min(n, (s + 1) * kSet) && left > 0; ++i) {
+      if (w.worth[i] < least || (w.worth[i] == least && equal-- <= 0)) continue;
+      *out++ = reach.sinks + i;
+      --left;
+    }
+  }
+}
+
+// `starts` [count * kv_heads + 1]: where the rows of the tokens begin in `keys`.
+void choose_rows(const Choice& c, std::int32_t token, std::int32_t count, std::int32_t kv_head, const Worker& w,
+                 const std::int32_t* starts, std::int32_t* keys) {
+  const Reach last = c.reach(token + count - 1);
+  const bool any_must_choose = last.picked < last.candidates();
+  if (any_must_choose) bound(c, token, count, kv_head, w);
+  for (std::int32_t t = 0; t < count; ++t) {
+    const Reach reach = c.reach(token + t);
+    std::int32_t* out = keys + starts[(token + t) * c.in.kv_heads + kv_head];
+    for (std::int32_t p = 0; p < reach.sinks; ++p) *out++ = p;
+    if (reach.picked == reach.candidates()) {
+      for (std::int32_t p = reach.sinks; p < reach.local; ++p) *out++ = p;
+    } else {
+      weigh(c, w.bounds + std::int64_t{t} * c.group() * c.most_pages, reach.candidates(), w);
+      pick(reach, w, out);
+      out += reach.picked;
+    }
+    for (std::int32_t p = reach.local; p <= reach.own; ++p) *out++ = p;
+  }
 }
 
 Expected<Worker> take_worker(const Choice& c, Arena& arena) {
-  const auto pages = static_cast<std::size_t>(c.most_pages), group = static_cast<std::size_t>(c.group());
-  const Worker w{arena.allocate_array<float>(group * 2 * static_cast<std::size_t>(c.in.k_dim)),
-                 arena.allocate_array<float>(group * pages), arena.allocate_array<float>(pages),
-                 arena.allocate_array<float>(pages)};
-  if (!w.parts || !w.bounds || !w.worth || !w.sorted) return fail(Code::out_of_memory, kArenaFull);
+  const auto pages = static_cast<std::size_t>(c.most_pages), rows = static_cast<std::size_t>(kTokens * c.group());
+  const Worker w{arena.allocate_array<float>(rows * 2 * static_cast<std::size_t>(c.in.k_dim)),
+                 arena.allocate_array<float>(rows * pages), arena.allocate_array<float>(pages),
+                 arena.allocate_array<float>(pages), arena.allocate_array<float>(pages)};
+  if (!w.parts || !w.bounds || !w.worth || !w.tops || !w.sorted) return fail(Code::out_of_memory, kArenaFull);
   return w;
 }
 
@@ -121,16 +167,20 @@ Expected<const BlockList*> choose_pages(const AttentionPolicy& policy, const Pag
   if (!keys) return fail(Code::out_of_memory, kArenaFull);
   const std::size_t mark = exec.arena.mark();
   const int threads = exec.pool.threads();
+  const std::int32_t most = std::max(1, Reach(policy, last).candidates());
   Choice choice{policy, in, exec.kernels.layers->dense,
-                exec.arena.allocate_array<Worker>(static_cast<std::size_t>(threads)),
-                std::max(1, Reach(policy, last).candidates())};
+                exec.arena.allocate_array<Worker>(static_cast<std::size_t>(threads)), (most + kSet - 1) / kSet * kSet};
   if (!choice.workers) return fail(Code::out_of_memory, kArenaFull);
   for (int i = 0; i < threads; ++i) {
     HEED_ASSIGN(choice.workers[i], take_worker(choice, exec.arena));
   }
-  exec.pool.parallel_for(rows, in.q_len > 1 ? 8 : 1, [&](std::int64_t begin, std::int64_t end, int worker) {
-    for (auto r = static_cast<std::int32_t>(begin); r < end; ++r)
-      choose_row(choice, r / in.kv_heads, r % in.kv_heads, choice.workers[worker], keys + start[r]);
+  const std::int64_t groups = (in.q_len + kTokens - 1) / kTokens;
+  exec.pool.parallel_for(groups * in.kv_heads, 1, [&](std::int64_t begin, std::int64_t end, int worker) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const auto token = static_cast<std::int32_t>(i / in.kv_heads) * kTokens;
+      choose_rows(choice, token, std::min(kTokens, in.q_len - token), static_cast<std::int32_t>(i % in.kv_heads),
+                  choice.workers[worker], start, keys);
+    }
   });
   exec.arena.rewind(mark);
   ++exec.counters.regions;
