@@ -38,8 +38,10 @@ std::size_t log_softmax(std::span<const float> logits, std::vector<double>& out)
 /// Logits of the scored positions of one chunk after another.
 class Evaluator {
  public:
-  static Expected<Evaluator> load(const std::string& path, const LoadOptions& options) {
+  static Expected<Evaluator> load(const std::string& path, const LoadOptions& options,
+                                  const AttentionPolicy& attention = {}) {
     Evaluator e;
+    e.attention_ = attention;
     HEED_ASSIGN(e.model_, load_language_model(path, options));
     return e;
   }
@@ -49,7 +51,7 @@ class Evaluator {
   Expected<std::span<const float>> chunk(std::span<const std::int32_t> tokens) {
     const auto vocab = static_cast<std::size_t>(model_->vocab_size());
     const std::size_t scored = kChunk - kFirstScored;
-    auto state = model_->new_state();
+    auto state = model_->new_state(attention_);
     logits_.resize(scored * vocab);
     const auto context = tokens.first(kFirstScored - 1), rest = tokens.subspan(kFirstScored - 1, scored);
     for (const auto& [part, out] :
@@ -63,6 +65,7 @@ class Evaluator {
 
  private:
   std::unique_ptr<LanguageModel> model_;
+  AttentionPolicy attention_;
   std::vector<float> logits_;
 };
 
@@ -150,7 +153,7 @@ Expected<void> save_tokens(const BenchOptions& o, std::span<const std::int32_t> 
 
 Expected<void> bench_model(const BenchOptions& o, const std::string& name) {
   HEED_ASSIGN(const std::string path, model_path(name));
-  HEED_ASSIGN(Evaluator heed, Evaluator::load(path, o.load));
+  HEED_ASSIGN(Evaluator heed, Evaluator::load(path, o.load, o.attention));
   HEED_ASSIGN(auto tokens, read_tokens(o, heed.model().tokenizer()));
   const std::int32_t vocab = heed.model().vocab_size();
   // llama.cpp puts the beginning-of-text token in front of every chunk of a model that wants one.
