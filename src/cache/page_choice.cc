@@ -28,12 +28,14 @@ struct Reach {
   std::int32_t count() const { return sinks + picked + own + 1 - local; }
 };
 
-constexpr std::int32_t kTokens = 8;  // queries that read a summary together
-constexpr std::int32_t kSet = 8;     // pages whose best one stands for them in the first selection
+constexpr std::int32_t kMostTokens = 8;  // queries that read a summary together
+constexpr std::int32_t kMostBounds =
+    1 << 16;                      // floats of a worker, unless one query needs more: many threads, one arena
+constexpr std::int32_t kSet = 8;  // pages whose best one stands for them in the first selection
 
 struct Worker {
-  float* parts;   // [kTokens, group, 2 * k_dim]: positive, then negative parts of the scaled queries
-  float* bounds;  // [kTokens, group, pages]
+  float* parts;   // [tokens, group, 2 * k_dim]: positive, then negative parts of the scaled queries
+  float* bounds;  // [tokens, group, pages]
   float* worth;   // [pages]
   float* tops;    // [pages / kSet]
   float* sorted;  // [pages]
@@ -47,6 +49,7 @@ struct Choice {
   std::int32_t most_pages;  // a multiple of kSet
 
   std::int32_t group() const { return in.heads / in.kv_heads; }
+  std::int32_t tokens() const { return std::clamp(kMostBounds / (group() * most_pages), 1, kMostTokens); }
   Reach reach(std::int32_t token) const { return {policy, in.first_pos + token}; }
 };
 
@@ -144,7 +147,7 @@ void choose_rows(const Choice& c, std::int32_t token, std::int32_t count, std::i
 }
 
 Expected<Worker> take_worker(const Choice& c, Arena& arena) {
-  const auto pages = static_cast<std::size_t>(c.most_pages), rows = static_cast<std::size_t>(kTokens * c.group());
+  const auto pages = static_cast<std::size_t>(c.most_pages), rows = static_cast<std::size_t>(c.tokens() * c.group());
   const Worker w{arena.allocate_array<float>(rows * 2 * static_cast<std::size_t>(c.in.k_dim)),
                  arena.allocate_array<float>(rows * pages), arena.allocate_array<float>(pages),
                  arena.allocate_array<float>(pages), arena.allocate_array<float>(pages)};
@@ -174,11 +177,11 @@ Expected<const BlockList*> choose_pages(const AttentionPolicy& policy, const Pag
   for (int i = 0; i < threads; ++i) {
     HEED_ASSIGN(choice.workers[i], take_worker(choice, exec.arena));
   }
-  const std::int64_t groups = (in.q_len + kTokens - 1) / kTokens;
-  exec.pool.parallel_for(groups * in.kv_heads, 1, [&](std::int64_t begin, std::int64_t end, int worker) {
+  const std::int32_t tokens = choice.tokens(), groups = (in.q_len + tokens - 1) / tokens;
+  exec.pool.parallel_for(std::int64_t{groups} * in.kv_heads, 1, [&](std::int64_t begin, std::int64_t end, int worker) {
     for (std::int64_t i = begin; i < end; ++i) {
-      const auto token = static_cast<std::int32_t>(i / in.kv_heads) * kTokens;
-      choose_rows(choice, token, std::min(kTokens, in.q_len - token), static_cast<std::int32_t>(i % in.kv_heads),
+      const auto token = static_cast<std::int32_t>(i / in.kv_heads) * tokens;
+      choose_rows(choice, token, std::min(tokens, in.q_len - token), static_cast<std::int32_t>(i % in.kv_heads),
                   choice.workers[worker], start, keys);
     }
   });
