@@ -52,7 +52,7 @@ Expected<void> read_linear_layers(const Metadata& m, const std::string& p, Model
                 "model: attention.kinds names " + std::to_string(kinds->size()) + " layers of " +
                     std::to_string(s.blocks.size()),
                 p + "attention.kinds");
-  HEED_ASSIGN(const std::int64_t features, m.integer(p + "attention.features", 64, 16, 4096));
+  HEED_ASSIGN(const std::int64_t features, m.integer(p + "attention.features", 64, 16, 1024));
   constexpr std::pair<std::string_view, LinearKind> kNames[] = {{"elu", LinearKind::elu},
                                                                 {"performer", LinearKind::performer},
                                                                 {"gated", LinearKind::gated},

@@ -24,8 +24,8 @@ Expected<void> check_block(const BlockSpec& b, std::size_t layer) {
     return wrong(at + "relative buckets must be a multiple of 4 in 4..1024 and fewer than their distance",
                  b.relative.buckets);
   if (b.kind == AttentionKind::linear && b.linear.kind == LinearKind::performer &&
-      (b.linear.features < 16 || b.linear.features > 4096 || b.linear.features % 16 != 0))
-    return wrong(at + "features must be a multiple of 16 in 16..4096", b.linear.features);
+      (b.linear.features < 16 || b.linear.features > 1024 || b.linear.features % 16 != 0))
+    return wrong(at + "features must be a multiple of 16 in 16..1024", b.linear.features);
   if (b.ffn_dim < 32 || b.ffn_dim > 1 << 20 || b.ffn_dim % 32 != 0)
     return wrong(at + "ffn_dim must be a multiple of 32 in 32..1048576", b.ffn_dim);
   return {};
