@@ -147,7 +147,8 @@ void choose_rows(const Choice& c, std::int32_t token, std::int32_t count, std::i
 }
 
 Expected<Worker> take_worker(const Choice& c, Arena& arena) {
-  const auto pages = static_cast<std::size_t>(c.most_pages), rows = static_cast<std::size_t>(c.tokens() * c.group());
+  const auto pages = static_cast<std::size_t>(c.most_pages),
+             rows = static_cast<std::size_t>(c.tokens()) * static_cast<std::size_t>(c.group());
   const Worker w{arena.allocate_array<float>(rows * 2 * static_cast<std::size_t>(c.in.k_dim)),
                  arena.allocate_array<float>(rows * pages), arena.allocate_array<float>(pages),
                  arena.allocate_array<float>(pages), arena.allocate_array<float>(pages)};

@@ -35,7 +35,8 @@ std::vector<float> t5_by_distance(const T5Buckets& spec, std::span<const float> 
   out.reserve(static_cast<std::size_t>(heads) * static_cast<std::size_t>(2 * reach + 1));
   for (std::int32_t h = 0; h < heads; ++h)
     for (std::int32_t d = -reach; d <= reach; ++d)
-      out.push_back(table[static_cast<std::size_t>(spec.bucket(d) * heads + h)]);
+      out.push_back(table[static_cast<std::size_t>(spec.bucket(d)) * static_cast<std::size_t>(heads) +
+                          static_cast<std::size_t>(h)]);
   return out;
 }
 
