@@ -95,7 +95,8 @@ TEST_F(ChatTest, APredictionIsCountedAndChangesNoText) {
   const json declined = answer(ask(text, off));
   EXPECT_EQ(declined["choices"], plain["choices"]);
   EXPECT_EQ(declined["usage"]["completion_tokens_details"]["accepted_prediction_tokens"], 0);
-  const json wrong = answer(ask(text, {{"prediction", {{"type", "content"}, {"content", "something else"}}}}));
+  const json wrong =
+      answer(ask(text, {{"prediction", {{"type", "content"}, {"content", "def f(x):\n    raise ValueError"}}}}));
   EXPECT_EQ(wrong["choices"], plain["choices"]);
   EXPECT_GT(wrong["usage"]["completion_tokens_details"]["rejected_prediction_tokens"], 0);
 }
