@@ -194,7 +194,7 @@ static Expected<MappedFile> place_weights(std::span<const WeightPart> parts, con
 }
 
 Expected<ModelWeights> load_weights(const ModelSpec& spec, const GgufFile& file, Exec& exec,
-                                     const LoadWeightsOptions& options) {
+                                    const LoadWeightsOptions& options) {
   ModelWeights weights;
   HEED_ASSIGN(const std::vector<WeightPart> parts, find_parts(spec, file, weights));
   HEED_ASSIGN(weights.pack, place_weights(parts, file, exec, options));
