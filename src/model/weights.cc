@@ -156,6 +156,18 @@ Expected<void> pack_in_memory(std::span<const WeightPart> parts, const GgufFile&
   return {};
 }
 
+/// Fills every slot: from the cache when there is one and it works, else by packing. Returns what the matrices view.
+Expected<MappedFile> place_weights(std::span<const WeightPart> parts, const GgufFile& file, Exec& exec,
+                                   const LoadWeightsOptions& options) {
+  if (options.packs && options.precision == WeightPrecision::file && !file.mapped().bytes().empty()) {
+    auto pack = map_weights(parts, file, exec, options);
+    if (pack || pack.error().code == Code::cancelled) return pack;
+    if (options.warn) options.warn(pack.error().text + ": the weights are packed in memory, at every start");
+  }
+  HEED_TRY(pack_in_memory(parts, file, exec, options));
+  return MappedFile{};
+}
+
 }  // namespace
 
 Expected<void> visit_weights(const ModelSpec& spec, ModelWeights& weights, const Visit& visit) {
@@ -179,18 +191,6 @@ Expected<void> read_vector(const WeightPart& part, Vector& out) {
   out.resize(static_cast<std::size_t>(t.rows() * t.cols()));
   for (std::int64_t r = 0; r < t.rows(); ++r) dequantize_row(t.dtype, t.row(r), t.cols(), out.data() + r * t.cols());
   return {};
-}
-
-/// Fills every slot: from the cache when there is one and it works, else by packing. Returns what the matrices view.
-static Expected<MappedFile> place_weights(std::span<const WeightPart> parts, const GgufFile& file, Exec& exec,
-                                          const LoadWeightsOptions& options) {
-  if (options.packs && options.precision == WeightPrecision::file && !file.mapped().bytes().empty()) {
-    auto pack = map_weights(parts, file, exec, options);
-    if (pack || pack.error().code == Code::cancelled) return pack;
-    if (options.warn) options.warn(pack.error().text + ": the weights are packed in memory, at every start");
-  }
-  HEED_TRY(pack_in_memory(parts, file, exec, options));
-  return MappedFile{};
 }
 
 Expected<ModelWeights> load_weights(const ModelSpec& spec, const GgufFile& file, Exec& exec,

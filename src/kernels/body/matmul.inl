@@ -31,6 +31,7 @@ struct Reads {
   using Dot = std::conditional_t<kHalves, PairDots<Single>, Single>;
 };
 
+// Panels are short, and the processor's own prefetching starts anew at each: two kilobytes hide the way to memory.
 constexpr std::int64_t kAheadBytes = 2048;
 
 constexpr int parts_of(const PackFormat& f) { return f.scales == ScaleForm::super16 ? 2 : 1; }  // scales per unit
@@ -373,40 +374,41 @@ void multiply_floats(const FloatPanelTask& t) {
 // Below it 127 / top overflows; such a block counts as zeros.
 constexpr float kSmallestTop = 1e-36f;
 
-void quantize_fast(const float* x, std::int64_t k, std::int8_t* q, float* scale, std::int32_t* sum) {
-  for (std::int64_t u = 0; u < k / kUnitDepth; ++u, x += kUnitDepth, q += kUnitDepth) {
+// Scales every block of 32 so that its largest is `levels`, and hands its halves to write(block, first, second).
+template <class Write>
+inline void quantize_blocks(const float* x, std::int64_t k, float levels, float* scale, Write write) {
+  for (std::int64_t u = 0; u < k / kUnitDepth; ++u, x += kUnitDepth) {
     const Floats a = load_floats(x), b = load_floats(x + 16);
     const float top = max_abs(a, b);
-    scale[u] = top / 127.0f;
-    const Floats inverse = broadcast(top > kSmallestTop ? 127.0f / top : 0.0f);
-    sum[2 * u] = round_to_bytes(mul(a, inverse), q);
-    sum[2 * u + 1] = round_to_bytes(mul(b, inverse), q + 16);
+    scale[u] = top / levels;
+    const Floats inverse = broadcast(top > kSmallestTop ? levels / top : 0.0f);
+    write(u, mul(a, inverse), mul(b, inverse));
   }
+}
+
+void quantize_fast(const float* x, std::int64_t k, std::int8_t* q, float* scale, std::int32_t* sum) {
+  quantize_blocks(x, k, 127.0f, scale, [q, sum](std::int64_t u, const Floats& a, const Floats& b) {
+    sum[2 * u] = round_to_bytes(a, q + u * kUnitDepth);
+    sum[2 * u + 1] = round_to_bytes(b, q + u * kUnitDepth + 16);
+  });
 }
 
 // 32512 = 127 * 256: the high half stays within +-127, the low one within a byte.
 constexpr float kLevels = 32512.0f;
 
 void quantize_exact(const float* x, std::int64_t k, std::int8_t* q, std::int8_t* low, float* scale, std::int32_t* sum) {
-  for (std::int64_t u = 0; u < k / kUnitDepth; ++u, x += kUnitDepth, q += kUnitDepth, low += kUnitDepth) {
-    const Floats a = load_floats(x), b = load_floats(x + 16);
-    const float top = max_abs(a, b);
-    scale[u] = top / kLevels;
-    const Floats inverse = broadcast(top > kSmallestTop ? kLevels / top : 0.0f);
-    sum[2 * u] = round_to_halves(mul(a, inverse), q, low);
-    sum[2 * u + 1] = round_to_halves(mul(b, inverse), q + 16, low + 16);
-  }
+  quantize_blocks(x, k, kLevels, scale, [q, low, sum](std::int64_t u, const Floats& a, const Floats& b) {
+    const std::int64_t at = u * kUnitDepth;
+    sum[2 * u] = round_to_halves(a, q + at, low + at);
+    sum[2 * u + 1] = round_to_halves(b, q + at + 16, low + at + 16);
+  });
 }
 
 template <class Form>
 void quantize_words(const float* x, std::int64_t k, std::int16_t* words, float* scale, std::int32_t* sum) {
-  for (std::int64_t u = 0; u < k / kUnitDepth; ++u, x += kUnitDepth, words += kUnitDepth) {
-    const Floats a = load_floats(x), b = load_floats(x + 16);
-    const float top = max_abs(a, b);
-    scale[u] = top / kLevels;
-    const Floats inverse = broadcast(top > kSmallestTop ? kLevels / top : 0.0f);
-    Form::round_to_words(mul(a, inverse), mul(b, inverse), words, sum + 2 * u);
-  }
+  quantize_blocks(x, k, kLevels, scale, [words, sum](std::int64_t u, const Floats& a, const Floats& b) {
+    Form::round_to_words(a, b, words + u * kUnitDepth, sum + 2 * u);
+  });
 }
 
 template <class Form>

@@ -1,23 +1,12 @@
 // amx_ceilings.cc -- the ceilings of avx512bf16 with int8 tiles.
 #include "kernels/ceilings.h"
 
+#include "kernels/body/ceilings_avx512.h"
 #include "kernels/body/simd_amx.h"
 #include "kernels/isa/ceilings.h"
 
 namespace heed {
 namespace {
-
-using Vector = __m512i;
-
-inline void dot_words(Vector& sum, Vector a, Vector b) {
-  asm volatile("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
-}
-inline void dot_pairs(Vector& sum, Vector a, Vector b) {
-  asm volatile("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
-}
-inline void multiply_add(Vector& sum, Vector a, Vector b) {
-  asm volatile("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
-}
 
 #include "kernels/body/ceilings.inl"
 

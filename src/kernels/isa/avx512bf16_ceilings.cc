@@ -1,26 +1,12 @@
 // avx512bf16_ceilings.cc -- the ceilings of avx512 with VNNI and bf16 dot products.
 #include "kernels/ceilings.h"
 
+#include "kernels/body/ceilings_avx512.h"
 #include "kernels/body/simd_avx512.h"
 #include "kernels/isa/ceilings.h"
 
 namespace heed {
 namespace {
-
-using Vector = __m512i;
-
-inline void dot_bytes(Vector& sum, Vector a, Vector b) {
-  asm volatile("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
-}
-inline void dot_words(Vector& sum, Vector a, Vector b) {
-  asm volatile("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
-}
-inline void dot_pairs(Vector& sum, Vector a, Vector b) {
-  asm volatile("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
-}
-inline void multiply_add(Vector& sum, Vector a, Vector b) {
-  asm volatile("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
-}
 
 #include "kernels/body/ceilings.inl"
 

@@ -5,35 +5,11 @@
 #include <cmath>
 #include <cstring>
 
+#include "tests/unit/model/expectation.h"
 #include "tests/unit/model/test_model.h"
 
 namespace heed {
 namespace {
-
-double nmse(const float* got, const float* want, std::size_t n) {
-  double error = 0, power = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    error += (double{got[i]} - want[i]) * (double{got[i]} - want[i]);
-    power += double{want[i]} * want[i];
-  }
-  return error / power;
-}
-
-struct Expectation {
-  const GgufFile* file;
-  int seen = 0;
-
-  static void on_layer(void* context, std::int32_t layer, const float* x, std::int64_t rows, std::int64_t dim) {
-    auto& self = *static_cast<Expectation*>(context);
-    std::string name = layer < 0 ? "embed" : "layer." + std::to_string(layer);
-    if (layer >= 0 && !self.file->find(name)) name = "norm";
-    const Tensor* want = self.file->find(name);
-    ASSERT_NE(want, nullptr) << name;
-    ASSERT_EQ(want->rows(), rows);
-    EXPECT_LE(nmse(x, reinterpret_cast<const float*>(want->data), static_cast<std::size_t>(rows * dim)), 1e-9) << name;
-    ++self.seen;
-  }
-};
 
 struct Hybrid : TestModel {
   explicit Hybrid(int threads, const Kernels& table, DType kv = DType::f32) : TestModel(threads, table, kv) {
@@ -74,7 +50,7 @@ TEST(HybridModel, EveryLayerEqualsNumpy) {
     Hybrid m(2, *kernels);
     KvCache cache = m.begin();
     EXPECT_EQ(cache.length(), m.spec.memory_tokens);
-    Expectation check{&*expected};
+    Expectation check{&*expected, 1e-9};
     const auto logits = m.run(cache, ids, {&check, Expectation::on_layer});
     ASSERT_TRUE(logits) << logits.error().text;
     EXPECT_EQ(check.seen, static_cast<int>(m.spec.blocks.size()) + 2);
