@@ -70,6 +70,7 @@ def page_suites():
 def suites():
     yield "include table", "lint unit", ["python3", "tools/check_deps.py"], count_exit
     yield "sizes", "lint unit", ["python3", "tools/check_size.py"], count_exit
+    yield "no links in the tree", "lint unit", ["bash", "-c", "! git ls-files -s | grep ^120000"], count_exit
     yield "Python files compile", "lint unit", ["python3", "-m", "compileall", "-q", "tools", "bench", "tests"], count_exit
     yield "the house tools catch what they should", "lint unit", ["python3", "tools/check_tools_test.py"], count_lines
     yield "clang-format", "lint", ["tools/lint.sh", "format"], count_exit
