@@ -53,11 +53,15 @@ void store(const MatmulJob& job, const Segment& s, const float* tile) {
     else if (bias)
       for (std::int64_t c = 0; c < columns; ++c) out[c] = tile[c] + bias[c];
     else
-      std::copy_n(tile, columns, out);
+      std::copy_n(tile, columns, out);  // the last panel's columns that exist
   }
 }
 
 void multiply_segment(const Product& p, const MatmulJob& job, const Segment& s, const Scratch& scratch) {
+  // Whole columns that replace what was there go where they belong, others past a tile of scratch.
+  const bool is_direct = !job.bias && !job.accumulate && (s.panel + s.panels) * kPanelColumns <= job.w->n();
+  float* out = is_direct ? job.out + s.row * job.out_stride + s.panel * kPanelColumns : scratch.out;
+  const std::int64_t out_stride = is_direct ? job.out_stride : s.panels * kPanelColumns;
   const PackKind kind = *pack_kind(job.w->source());
   const std::int64_t k = p.x.k, bytes = panel_bytes_of(kind, k);
   const auto* data = reinterpret_cast<const std::uint8_t*>(job.w->data()) + s.panel * bytes;
@@ -74,7 +78,8 @@ void multiply_segment(const Product& p, const MatmulJob& job, const Segment& s, 
                                            .scale = rows.scale,
                                            .sum = rows.sum,
                                            .rows = s.rows,
-                                           .out = scratch.out,
+                                           .out = out,
+                                           .out_stride = out_stride,
                                            .scratch = scratch.kernel});
   } else {
     p.table.floats[static_cast<std::size_t>(kind) - kQuantKinds]({.panel = data,
@@ -83,9 +88,10 @@ void multiply_segment(const Product& p, const MatmulJob& job, const Segment& s, 
                                                                   .k = k,
                                                                   .x = p.x.f32 + s.row * k,
                                                                   .rows = s.rows,
-                                                                  .out = scratch.out});
+                                                                  .out = out,
+                                                                  .out_stride = out_stride});
   }
-  store(job, s, scratch.out);
+  if (!is_direct) store(job, s, scratch.out);
 }
 
 // Task t: panels [t / row_blocks * task_panels, + task_panels) of all jobs laid side by side, row block t % row_blocks.

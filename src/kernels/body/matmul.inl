@@ -32,6 +32,7 @@ struct Reads {
 };
 
 // Panels are short, and the processor's own prefetching starts anew at each: two kilobytes hide the way to memory.
+// Where more than two panels are read at once, or once a panel has been read, fetching only costs.
 constexpr std::int64_t kAheadBytes = 2048;
 
 constexpr int parts_of(const PackFormat& f) { return f.scales == ScaleForm::super16 ? 2 : 1; }  // scales per unit
@@ -45,6 +46,7 @@ struct Packed {  // reads a panel as it lies in memory
   const std::uint8_t* scales;
   const std::uint8_t* quants;
 
+  Packed() = default;
   Packed(const std::uint8_t* panel, std::int64_t units)
       : scales(panel), quants(panel + quants_offset(kFormat, units)) {}
 
@@ -198,8 +200,10 @@ struct Stretch {
   std::int64_t begin, end;  // units
 };
 
+enum class Reading : std::uint8_t { first, again };  // of the panels
+
 // kRows rows x kPanels panels; continues the sums in `out` [rows, stride] unless the stretch is the first.
-template <int kRows, int kPanels, class Source>
+template <int kRows, Reading kReading, int kPanels, class Source>
 void tile(const Source (&w)[kPanels], const RowView<Source>& x, Stretch s, float* out, std::int64_t stride) {
   using Dot = typename Source::Rows::Dot;
   constexpr PackFormat kFormat = Source::kFormat;
@@ -209,7 +213,8 @@ void tile(const Source (&w)[kPanels], const RowView<Source>& x, Stretch s, float
     for (int p = 0; p < kPanels; ++p)
       acc[r][p] = s.begin == 0 ? zero_floats() : load_floats(out + r * stride + p * kPanelColumns);
   for (std::int64_t u = s.begin; u < s.end; ++u) {
-    for (int p = 0; p < kPanels; ++p) w[p].fetch_ahead(u);
+    if constexpr (kReading == Reading::first && kPanels <= 2)
+      for (int p = 0; p < kPanels; ++p) w[p].fetch_ahead(u);
 #pragma GCC unroll 2
     for (int part = 0; part < kParts; ++part) {
       Dot dots[kRows][kPanels];
@@ -222,11 +227,11 @@ void tile(const Source (&w)[kPanels], const RowView<Source>& x, Stretch s, float
 #pragma GCC unroll 8
         for (int r = 0; r < kRows; ++r) {
           const auto q = x.at(r * x.units + u);
-#pragma GCC unroll 2
+#pragma GCC unroll 8
           for (int p = 0; p < kPanels; ++p) dots[r][p].add(quads[p], q, part * kQuads + j);
         }
       }
-#pragma GCC unroll 2
+#pragma GCC unroll 8
       for (int p = 0; p < kPanels; ++p) {
         const Floats ws = w[p].scale(u, part);
 #pragma GCC unroll 8
@@ -250,23 +255,35 @@ template <int kRows, int kPanels, class Source>
 void remaining_rows(std::int64_t rows, const Source (&w)[kPanels], const RowView<Source>& x, Stretch s, float* out,
                     std::int64_t stride) {
   if constexpr (kRows > 1) {
-    if (rows == kRows - 1) return tile<kRows - 1>(w, x, s, out, stride);
+    if (rows == kRows - 1) return tile<kRows - 1, Reading::first>(w, x, s, out, stride);
     remaining_rows<kRows - 1>(rows, w, x, s, out, stride);
   }
 }
 
+template <class Source>
+RowView<Source> without_first(RowView<Source> x, std::int64_t rows) {
+  constexpr int kParts = parts_of(Source::kFormat);
+  const std::int64_t units = rows * x.units;
+  x.q += units * kUnitDepth, x.low += Source::Rows::kHalves ? units * kUnitDepth : 0;
+  x.scale += units;
+  x.start += units * kParts, x.weighted_sum += units * kParts;
+  return x;
+}
+
+// A last row on its own would unpack all weights for itself: it joins the tile before it.
 template <int kPanels, class Source>
 void all_rows(const Source (&w)[kPanels], RowView<Source> x, std::int64_t rows, Stretch s, float* out,
               std::int64_t stride) {
   constexpr int kRows = Source::Rows::kRows;
-  constexpr int kParts = parts_of(Source::kFormat);
-  for (; rows >= kRows; rows -= kRows, out += kRows * stride) {
-    tile<kRows>(w, x, s, out, stride);
-    x.q += kRows * x.units * kUnitDepth, x.low += Source::Rows::kHalves ? kRows * x.units * kUnitDepth : 0;
-    x.scale += kRows * x.units;
-    x.start += kRows * x.units * kParts, x.weighted_sum += kRows * x.units * kParts;
+  if (rows >= kRows + 2) {
+    tile<kRows, Reading::first>(w, x, s, out, stride);
+    for (;;) {
+      x = without_first(x, kRows), rows -= kRows, out += kRows * stride;
+      if (rows < kRows + 2 && rows != kRows) break;
+      tile<kRows, Reading::again>(w, x, s, out, stride);
+    }
   }
-  remaining_rows<kRows>(rows, w, x, s, out, stride);
+  remaining_rows<kRows + 2>(rows, w, x, s, out, stride);
 }
 
 // Few rows fit the second-level cache whole: each panel is read front to back. Of many rows one stretch does, which
@@ -287,28 +304,43 @@ void multiply_expanded(const PanelTask& t) {
         const Stretch s{begin, begin + kStretchUnits < last ? begin + kStretchUnits : last};
         expand(panel, s.begin, s.end, t.scratch);
         const E w[1] = {{t.scratch - begin * E::kUnitBytes}};
-        all_rows(w, x, t.rows, s, t.out + p * kPanelColumns, t.panels * kPanelColumns);
+        all_rows(w, x, t.rows, s, t.out + p * kPanelColumns, t.out_stride);
       }
     }
   }
 }
 
-// Panels read as they lie in memory.
+// Panels read as they lie in memory, kPanels side by side for as long as there are so many; returns the first one left.
+template <int kPanels, class Source>
+std::int64_t multiply_side_by_side(const PanelTask& t, const RowView<Source>& x, std::int64_t p) {
+  for (; p + kPanels <= t.panels; p += kPanels) {
+    Source w[kPanels];
+    for (int i = 0; i < kPanels; ++i) w[i] = Source(t.panel + (p + i) * t.panel_bytes, t.units);
+    float* out = t.out + p * kPanelColumns;
+    if constexpr (kPanels <= kTilePanels)
+      all_rows(w, x, t.rows, {0, t.units}, out, t.out_stride);
+    else  // as many panels as sums fit
+      remaining_rows<kStreamPanels / kPanels + 1>(t.rows, w, x, {0, t.units}, out, t.out_stride);
+  }
+  return p;
+}
+
+// One or two rows are bound by reading: the more panels are read at once, the more of them are on their way.
+template <int kPanels, class Source>
+std::int64_t multiply_streams(const PanelTask& t, const RowView<Source>& x, std::int64_t p) {
+  if constexpr (kPanels > kTilePanels) {
+    if (t.rows * kPanels <= kStreamPanels) p = multiply_side_by_side<kPanels>(t, x, p);
+    return multiply_streams<kPanels / 2>(t, x, p);
+  }
+  return p;
+}
+
 template <class Source>
 void multiply_packed(const PanelTask& t) {
   const auto x = view_rows<Source>(t);
-  const std::int64_t stride = t.panels * kPanelColumns;
-  std::int64_t p = 0;
-  if constexpr (kTilePanels == 2)
-    for (; p + 2 <= t.panels; p += 2) {
-      const Source w[2] = {Source(t.panel + p * t.panel_bytes, t.units),
-                           Source(t.panel + (p + 1) * t.panel_bytes, t.units)};
-      all_rows(w, x, t.rows, {0, t.units}, t.out + p * kPanelColumns, stride);
-    }
-  for (; p < t.panels; ++p) {
-    const Source w[1] = {Source(t.panel + p * t.panel_bytes, t.units)};
-    all_rows(w, x, t.rows, {0, t.units}, t.out + p * kPanelColumns, stride);
-  }
+  std::int64_t p = multiply_streams<kStreamPanels>(t, x, 0);
+  if constexpr (kTilePanels == 2) p = multiply_side_by_side<2>(t, x, p);
+  multiply_side_by_side<1>(t, x, p);
 }
 
 template <PackKind kKind, ActivationMode kMode>
@@ -357,7 +389,7 @@ void remaining_float_rows(std::int64_t rows, const std::uint8_t* panel, const fl
 template <PackKind kKind>
 void multiply_floats(const FloatPanelTask& t) {
   constexpr int kRows = 6;
-  const std::int64_t stride = t.panels * kPanelColumns;
+  const std::int64_t stride = t.out_stride;
   for (std::int64_t p = 0; p < t.panels; ++p) {
     const std::uint8_t* panel = t.panel + p * t.panel_bytes;
     float* out = t.out + p * kPanelColumns;

@@ -79,6 +79,7 @@ struct PanelTask {
   const std::int32_t* sum = nullptr;    // [rows, k/16]
   std::int64_t rows = 0;
   float* out = nullptr;             // [rows, panels * 16]
+  std::int64_t out_stride = 0;      // floats between rows of out
   std::uint8_t* scratch = nullptr;  // scratch_bytes + (unless words) widened_bytes, 64-byte aligned
 };
 
@@ -90,7 +91,8 @@ struct FloatPanelTask {
   std::int64_t k = 0;
   const float* x = nullptr;  // [rows, k]
   std::int64_t rows = 0;
-  float* out = nullptr;  // [rows, panels * 16]
+  float* out = nullptr;         // [rows, panels * 16]
+  std::int64_t out_stride = 0;  // floats between rows of out
 };
 
 // Many rows meet a panel unpacked ("expanded") once, a stretch of units at a time so that it stays in the first-level

@@ -67,22 +67,12 @@ void sixteen_rows(const Source& w, const RowView<Source>& x, Stretch s, float* o
   for (std::int64_t r = 0; r < kTileHeight; ++r) store_floats(out + r * stride, acc[r]);
 }
 
-template <class Source>
-RowView<Source> without_first(RowView<Source> x, std::int64_t rows) {
-  constexpr int kParts = parts_of(Source::kFormat);
-  const std::int64_t units = rows * x.units;
-  x.q += units * kUnitDepth, x.low += Source::Rows::kHalves ? units * kUnitDepth : 0;
-  x.scale += units;
-  x.start += units * kParts, x.weighted_sum += units * kParts;
-  return x;
-}
-
 template <PackKind kKind, ActivationMode kMode>
 void multiply_tiles(const PanelTask& t) {
   using E = Expanded<kKind, kMode>;
   if (t.rows < kTileHeight) return multiply<kKind, kMode>(t);
   const auto x = view_rows<E>(t);
-  const std::int64_t stride = t.panels * kPanelColumns, whole = t.rows / kTileHeight * kTileHeight;
+  const std::int64_t stride = t.out_stride, whole = t.rows / kTileHeight * kTileHeight;
   static constexpr TileShapes kShapes = tile_shapes<kUnitDepth / parts_of(E::kFormat)>();
   _tile_loadconfig(&kShapes);
   for (std::int64_t p = 0; p < t.panels; ++p) {
