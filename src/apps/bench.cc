@@ -47,7 +47,7 @@ void add_attention_kernel_options(CLI::App& g, BenchOptions& o) {
 
 void add_model_options(CLI::App& g, BenchOptions& o) {
   g.add_option("--model", o.models, "name or path, repeatable (default: the default model)");
-  g.add_option("--kv-dtype", o.load.kv_dtype, "keys and values: f16, bf16 or f32");
+  g.add_option("--kv-dtype", o.load.kv_dtype, "keys and values: bf16, f16, f32, int8 or int4");
   g.add_option("--activations", o.load.activations, "exact (16 bits) or fast (8 bits)");
   g.add_option("--weights", o.load.weights, "file, or f32: dequantized");
   add_attention_options(g, o.attention);

@@ -60,7 +60,8 @@ Expected<KvCache> filled_cache(const AttentionShape& s, PagePool& pages, Exec& e
 }
 
 double kv_bytes(const AttentionShape& s, double keys) {
-  return keys * s.kv_heads * s.dim * 2 * info(s.dtype).block_bytes / info(s.dtype).block;
+  return keys * s.kv_heads *
+         static_cast<double>(kv_head_bytes(key_dtype(s.dtype), s.dim) + kv_head_bytes(s.dtype, s.dim)) / kPageTokens;
 }
 
 Expected<std::shared_ptr<Problem>> make_problem(const AttentionShape& s, KernelBench& bench) {
@@ -97,7 +98,9 @@ double visible_pairs(const AttentionShape& s) {
 
 Work work_of(const AttentionShape& s, const KernelBench& bench) {
   const bool has_bf16_dots = s.dtype == DType::bf16 && std::string_view(bench.kernels.name).ends_with("bf16");
-  const Arithmetic arithmetic = has_bf16_dots ? Arithmetic::bf16 : Arithmetic::f32;
+  const Arithmetic arithmetic = is_integer_kv(s.dtype) ? Arithmetic::int16
+                                : has_bf16_dots        ? Arithmetic::bf16
+                                                       : Arithmetic::f32;
   const double keys = s.mask.window > 0 ? std::min(s.keys, s.mask.window + s.queries - 1) : s.keys;
   Work w{.operations = visible_pairs(s) * s.heads * 4 * s.dim, .arithmetic = arithmetic, .bytes = kv_bytes(s, keys)};
   w.working_set = s.queries > 1 ? w.bytes : static_cast<double>(kRingBytes);
@@ -114,7 +117,7 @@ const std::vector<AttentionShape>& default_shapes() {
       {"prefill full 2k d128", 4, 4, 128, 2048, 2048, {}},
       {"prefill causal 2k d128", 4, 4, 128, 2048, 2048, kCausal},
       {"prefill full 2k d64 f32", 4, 4, 64, 2048, 2048, {}, DType::f32},
-      {"prefill causal 2k d64 bf16", 4, 4, 64, 2048, 2048, kCausal, DType::bf16},
+      {"prefill causal 2k d64 f16", 4, 4, 64, 2048, 2048, kCausal, DType::f16},
       {"prefill full 8k d64", 1, 1, 64, 8192, 8192, {}},
       {"prefill causal 8k d64", 1, 1, 64, 8192, 8192, kCausal},
       {"prefill causal 8k d128", 1, 1, 128, 8192, 8192, kCausal},
@@ -125,7 +128,9 @@ const std::vector<AttentionShape>& default_shapes() {
       {"decode 14/2 512", 14, 2, 64, 1, 512, kCausal},
       {"decode 14/2 4k", 14, 2, 64, 1, 4096, kCausal},
       {"decode 14/2 32k", 14, 2, 64, 1, 32768, kCausal},
-      {"decode 14/2 32k bf16", 14, 2, 64, 1, 32768, kCausal, DType::bf16},
+      {"decode 14/2 32k f16", 14, 2, 64, 1, 32768, kCausal, DType::f16},
+      {"decode 14/2 32k int8", 14, 2, 64, 1, 32768, kCausal, DType::i8},
+      {"decode 14/2 32k int4", 14, 2, 64, 1, 32768, kCausal, DType::i4},
       {"decode 14/2 32k f32", 14, 2, 64, 1, 32768, kCausal, DType::f32},
       {"decode 12/2 d128 32k", 12, 2, 128, 1, 32768, kCausal},
       {"decode 4/4 32k", 4, 4, 64, 1, 32768, kCausal},
@@ -147,13 +152,18 @@ bool read_numbers(std::string_view text, std::string_view separators, std::span<
   return true;
 }
 
-std::string_view kv_name(DType type) { return type == DType::f32 ? "f32" : type == DType::f16 ? "f16" : "bf16"; }
+struct KvName {
+  std::string_view name;
+  DType type;
+};
+constexpr KvName kKvNames[] = {
+    {"bf16", DType::bf16}, {"f16", DType::f16}, {"f32", DType::f32}, {"int8", DType::i8}, {"int4", DType::i4}};
 
 bool read_word(std::string_view word, AttentionShape& s) {
   if (word == "causal") return s.mask.causal = true;
-  for (const DType type : {DType::f32, DType::f16, DType::bf16})
-    if (word == kv_name(type)) {
-      s.dtype = type;
+  for (const KvName& kv : kKvNames)
+    if (word == kv.name) {
+      s.dtype = kv.type;
       return true;
     }
   constexpr std::string_view kWindowWord = "window=";
@@ -178,10 +188,11 @@ Expected<AttentionShape> shape_of(const std::string& text) {
     rest.remove_prefix(word.size());
   }
   if (!is_read || s.dim % 16 != 0 || s.queries > s.keys || s.heads % s.kv_heads != 0)
-    return fail(Code::invalid_argument,
-                "attention: a case is HEADS/KV_HEADS,DIM,QUERIES,KEYS[,causal][,window=N][,f16|bf16|f32], got \"" +
-                    text + "\": for instance 14/2,64,1,32768,causal",
-                "case");
+    return fail(
+        Code::invalid_argument,
+        "attention: a case is HEADS/KV_HEADS,DIM,QUERIES,KEYS[,causal][,window=N][,bf16|f16|f32|int8|int4], got \"" +
+            text + "\": for instance 14/2,64,1,32768,causal",
+        "case");
   return s;
 }
 

@@ -38,7 +38,7 @@ struct AttentionShape {
   std::string name;
   std::int32_t heads = 1, kv_heads = 1, dim = 64, queries = 1, keys = 0;
   Mask mask;
-  DType dtype = DType::f16;
+  DType dtype = DType::bf16;
 };
 
 /// GFLOP/s of the visible pairs (4 x dim each). A single query's keys come from a ring as above.

@@ -267,7 +267,6 @@ Expected<void> bench_model(const BenchOptions& o, const std::string& name) {
   for (const std::int32_t length : o.lengths) {
     HEED_ASSIGN(const std::string text, read_text(o, model->tokenizer(), length - 256));  // room for facts and question
     for (const AttentionPolicy& policy : policies(o)) {
-      HEED_TRY(model->supports(policy));
       Examiner examiner(*model, chat, policy);
       Sheet sheet{.policy = describe(policy)};
       HEED_TRY(needles(examiner, text, sheet));

@@ -31,6 +31,7 @@ class PagePool {
   std::int32_t free_pages() const noexcept;
   std::int32_t total_pages() const noexcept { return static_cast<std::int32_t>(refs_.size()); }
   std::int64_t page_bytes() const noexcept { return page_bytes_; }
+  DType dtype() const noexcept { return dtype_; }
   void copy(std::int32_t from, std::int32_t to) noexcept;
   std::int64_t state_floats() const noexcept { return state_floats_; }  // of all layers of a sequence
   std::int64_t state_offset(std::int32_t layer) const noexcept;         // floats

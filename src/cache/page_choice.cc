@@ -7,6 +7,7 @@
 
 #include "kernels/body/layer_table.h"
 #include "kernels/kernels.h"
+#include "kernels/rotation.h"
 
 namespace heed {
 namespace {
@@ -56,11 +57,17 @@ struct Choice {
 void split_queries(const Choice& c, std::int32_t token, std::int32_t kv_head, float* parts) {
   const std::int64_t dim = c.in.k_dim;
   const float* q = c.in.q + token * c.in.q_stride + std::int64_t{kv_head} * c.group() * dim;
-  for (std::int32_t h = 0; h < c.group(); ++h, q += dim, parts += 2 * dim)
+  const bool rotated = is_integer_kv(c.in.pool->dtype());
+  const float scale = rotated ? c.in.scale / static_cast<float>(rotation_block(dim)) : c.in.scale;
+  for (std::int32_t h = 0; h < c.group(); ++h, q += dim, parts += 2 * dim) {
+    std::copy_n(q, dim, parts);
+    if (rotated) rotate(parts, dim);
     for (std::int64_t d = 0; d < dim; ++d) {
-      parts[d] = std::max(q[d] * c.in.scale, 0.0f);
-      parts[dim + d] = std::min(q[d] * c.in.scale, 0.0f);
+      const float x = parts[d] * scale;
+      parts[d] = std::max(x, 0.0f);
+      parts[dim + d] = std::min(x, 0.0f);
     }
+  }
 }
 
 // Bounds of all pages that any of the tokens may choose from, for all of them.

@@ -1,4 +1,5 @@
 // page_pool.cc -- equal pages in one block of memory, reference-counted.
+#include <algorithm>
 #include <cassert>
 #include <cstring>
 
@@ -11,7 +12,8 @@ Expected<PagePool> PagePool::make(std::vector<KvLayerSpec> layers, DType dtype, 
                                   Allocator& allocator) {
   if (!is_kv_dtype(dtype))
     return fail(Code::unsupported,
-                "page pool: keys and values are f32, f16 or bf16, got " + std::string(info(dtype).name), "dtype");
+                std::string("page pool: keys and values are ") + kKvDtypes + ", got " + std::string(info(dtype).name),
+                "dtype");
   if (pages < 1)
     return fail(Code::invalid_argument, "page pool: at least one page is needed, got " + std::to_string(pages),
                 "pages");
@@ -19,8 +21,13 @@ Expected<PagePool> PagePool::make(std::vector<KvLayerSpec> layers, DType dtype, 
   pool.dtype_ = dtype;
   std::int64_t summaries = 0;
   for (const KvLayerSpec& spec : layers) {
-    const std::int64_t k_bytes = row_bytes(dtype, std::int64_t{kPageTokens} * spec.kv_heads * spec.k_dim);
-    const std::int64_t v_bytes = row_bytes(dtype, std::int64_t{kPageTokens} * spec.kv_heads * spec.v_dim);
+    if (spec.k_dim > kMostHeadDim || spec.v_dim > kMostHeadDim)
+      return fail(Code::unsupported,
+                  "page pool: head sizes are at most " + std::to_string(kMostHeadDim) + ", got " +
+                      std::to_string(std::max(spec.k_dim, spec.v_dim)),
+                  "k_dim");
+    const std::int64_t k_bytes = spec.kv_heads * kv_head_bytes(key_dtype(dtype), spec.k_dim);
+    const std::int64_t v_bytes = spec.kv_heads * kv_head_bytes(dtype, spec.v_dim);
     pool.layers_.push_back({spec, pool.page_bytes_, pool.page_bytes_ + k_bytes, summaries, pool.state_floats_});
     pool.state_floats_ += spec.state_floats;
     pool.page_bytes_ += k_bytes + v_bytes;

@@ -25,6 +25,7 @@ enum class DType : std::uint8_t {
   q4_k,
   q5_k,
   q6_k,
+  i4,  // two values a byte, the first in the low half; not a GGUF type
 };
 
 struct DTypeInfo {

@@ -41,11 +41,6 @@ class LanguageModel {
   /// A state keeps its policy for life, and so do its forks.
   virtual std::unique_ptr<ModelState> new_state(const AttentionPolicy& policy) = 0;
   std::unique_ptr<ModelState> new_state() { return new_state(AttentionPolicy{}); }
-  /// Can this model's sequences attend so? `unsupported` when not.
-  virtual Expected<void> supports(const AttentionPolicy& policy) const {
-    static_cast<void>(policy);
-    return {};
-  }
   /// Do states drop their last tokens at no cost? Only then tokens are guessed.
   virtual bool forgets_freely() const noexcept { return true; }
   /// Memory check ahead of a step: can `state` grow by `tokens`? `busy` when not now.

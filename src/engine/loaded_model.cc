@@ -53,7 +53,9 @@ Expected<DType> kv_dtype_of(const std::string& name) {
   if (name == "f16") return DType::f16;
   if (name == "bf16") return DType::bf16;
   if (name == "f32") return DType::f32;
-  return fail(Code::invalid_argument, "load: kv_dtype must be f16, bf16 or f32, got " + name, "kv_dtype");
+  if (name == "int8") return DType::i8;
+  if (name == "int4") return DType::i4;
+  return fail(Code::invalid_argument, std::string("load: kv_dtype must be ") + kKvDtypes + ", got " + name, "kv_dtype");
 }
 
 // All that a transformer needs to run, in order of construction.
@@ -69,7 +71,6 @@ class Transformer final : public LanguageModel {
   std::string description() const override;
   using LanguageModel::new_state;
   std::unique_ptr<ModelState> new_state(const AttentionPolicy& policy) override;
-  Expected<void> supports(const AttentionPolicy& policy) const override;
   bool forgets_freely() const noexcept override { return pages_->state_floats() == 0; }
   Expected<void> reserve(ModelState& state, std::int32_t tokens) override;
   Expected<void> step(std::span<StepItem> items) override;
@@ -150,7 +151,7 @@ Expected<void> Transformer::make_cache(const LoadOptions& options) {
   HEED_ASSIGN(kv_dtype_, kv_dtype_of(options.kv_dtype));
   std::int64_t page_bytes = 0;
   for (const KvLayerSpec& l : kv_layers(spec_))
-    page_bytes += row_bytes(kv_dtype_, std::int64_t{kPageTokens} * l.kv_heads * (l.k_dim + l.v_dim));
+    page_bytes += l.kv_heads * (kv_head_bytes(key_dtype(kv_dtype_), l.k_dim) + kv_head_bytes(kv_dtype_, l.v_dim));
   page_bytes = std::max<std::int64_t>(page_bytes, 1);  // a model of states alone
   const std::int64_t context_pages = (context_ + spec_.memory_tokens + kPageTokens - 1) / kPageTokens + 1;
   std::int64_t pages = options.kv_bytes > 0 ? options.kv_bytes / page_bytes
@@ -177,14 +178,6 @@ std::unique_ptr<ModelState> Transformer::new_state(const AttentionPolicy& policy
   if (policy.is_lossy())
     plan = std::make_shared<const AttentionPlan>(plan_attention(own, context_ + spec_.memory_tokens));
   return std::make_unique<CachedState>(memory_->fork(), *memory_, std::move(plan));
-}
-
-Expected<void> Transformer::supports(const AttentionPolicy& policy) const {
-  if (policy.kept != AttentionKept::topk_pages || has_page_bounds(kv_dtype_)) return {};
-  return fail(
-      Code::unsupported,
-      "attention: topk_pages needs keys in f16, bf16 or f32, this model's are " + std::string(info(kv_dtype_).name),
-      "policy");
 }
 
 Expected<void> Transformer::reserve(ModelState& state, std::int32_t tokens) {

@@ -13,7 +13,7 @@ struct LoadOptions {
   std::int32_t threads = 0;           // 0: as many as this process may use
   std::int32_t context = 0;           // tokens per sequence; 0: min(model's, 32768)
   std::int64_t kv_bytes = 0;          // page pool; 0: room for two full contexts, at most a quarter of free memory
-  std::string kv_dtype = "f16";       // f16, bf16 or f32
+  std::string kv_dtype = "bf16";      // see kKvDtypes
   std::string weights = "file";       // file, or f32: dequantized (the yardstick of quality measurements)
   std::string activations = "exact";  // exact: 16 bits; fast: 8 bits (docs/adr/0004)
   std::string speculation = "auto";   // auto: guesses tokens where it pays (docs/adr/0007); off

@@ -14,6 +14,7 @@
 #include "kernels/attention_mask.h"
 #include "kernels/attention_tap.h"
 #include "kernels/kernels.h"
+#include "kernels/rotation.h"
 
 namespace heed {
 namespace {
@@ -98,6 +99,7 @@ void step_rows(void (*step)(const PageTask&), const PageTask& task, const Partia
     part.state = out.state + r;
     if (task.visible) part.visible += r;
     if (task.bias) part.bias += std::int64_t{r} * kPageTokens;
+    if (task.shift) part.shift += r;
     step(part);
     r = end;
   }
@@ -135,16 +137,20 @@ void merge_span(const Call& call, const RowBlock& b, const Partial& total, const
 
 void write_rows(const Call& call, const RowBlock& b, const Partial& total) {
   const std::int32_t dim = b.job->kv.v_dim;
+  const bool rotated = is_integer_kv(b.job->kv.dtype);
+  const float turned = rotated ? 1.0f / static_cast<float>(rotation_block(dim)) : 1.0f;
   for (std::int32_t r = 0; r < b.rows; ++r) {
     RowState s = total.state[r];
-    float keep = 1.0f;
+    float keep = turned;
     if (!call.spec.score.sink_logit.empty()) {  // takes probability, owns no value
       const float sink = call.spec.score.sink_logit[static_cast<std::size_t>(b.head(r))] * kLog2E;
       const float m = std::max(s.m, sink);
-      keep = s.l > 0 ? std::exp2(s.m - m) : 0.0f;
-      s = {m, s.l * keep + std::exp2(sink - m)};
+      const float shrink = s.l > 0 ? std::exp2(s.m - m) : 0.0f;
+      keep *= shrink;
+      s = {m, s.l * shrink + std::exp2(sink - m)};
     }
     float* out = b.job->out + b.token(r) * b.job->out_stride + std::int64_t{b.head(r)} * dim;
+    if (rotated) rotate(total.o + std::int64_t{r} * dim, dim);
     call.table.finish(total.o + std::int64_t{r} * dim, s.l > 0 ? keep / s.l : 0.0f, dim, out);
     if (b.job->lse)
       b.job->lse[std::int64_t{b.token(r)} * call.spec.heads + b.head(r)] =
@@ -154,7 +160,7 @@ void write_rows(const Call& call, const RowBlock& b, const Partial& total) {
 
 // One thread walks all spans of a block.
 std::int64_t run_block(const Call& call, const RowBlock& b, const Worker& w) {
-  load_queries(b, call.table, w.scratch.q);
+  load_queries(b, call.table, w.scratch);
   const PageWalk walk(b);
   std::int64_t pages = 0;
   bool first = true;
@@ -186,11 +192,9 @@ Expected<Partial> take_partial(Arena& arena, std::int64_t rows, std::int64_t v_d
 
 Expected<Worker> take_worker(const Call& call) {
   Arena& arena = call.exec.arena;
-  const auto rows = static_cast<std::size_t>(kBlockRows);
   Worker w;
-  w.scratch = {arena.allocate_array<float>(rows * static_cast<std::size_t>(call.k_dim)),
-               arena.allocate_array<float>(rows * kPageTokens), arena.allocate_array<std::uint64_t>(rows)};
-  if (!w.scratch.q || !w.scratch.bias || !w.scratch.visible) return fail(Code::out_of_memory, kAttentionArenaFull);
+  w.scratch = take_block_scratch(arena, call.k_dim);
+  if (!w.scratch.q) return fail(Code::out_of_memory, kAttentionArenaFull);
   HEED_ASSIGN(w.span, take_partial(arena, kBlockRows, call.v_dim));
   HEED_ASSIGN(w.total, take_partial(arena, kBlockRows, call.v_dim));
   return w;
@@ -247,7 +251,7 @@ void by_spans(Call& call, const Split& split) {
     for (std::int64_t i = begin; i < end; ++i) {
       const SpanTask& task = split.tasks[i];
       SplitBlock& block = split.blocks[task.block];
-      load_queries(block.rows, call.table, w.scratch.q);
+      load_queries(block.rows, call.table, w.scratch);
       std::int64_t pages = 0;
       run_span(call, block.rows, PageWalk(block.rows), task.page, w.scratch, task.partial, pages);
       call.pages += pages;

@@ -66,9 +66,12 @@ struct AttentionSpec {  // immutable, one per layer
 
 /// Keys and values of ONE sequence and layer in packed pages of 64 tokens. Page p of the sequence lives at
 /// base + pages[p] * page_stride. Inside it, per KV head h:
-///   K at k_offset + h * kPageTokens*k_dim*size: bf16 [k_dim/2][64][2]; f32, f16 [k_dim][64]
-///   V at v_offset + h * kPageTokens*v_dim*size: bf16 [32][v_dim][2] (token pairs); f32, f16 [64][v_dim]
-/// Dims are multiples of 16. Unwritten tokens of the last page hold zeros or old finite numbers.
+///   K at k_offset + h * kv_head_bytes(key_dtype(dtype), k_dim): bf16, i8 [k_dim/2][64][2]; f32, f16 [k_dim][64]
+///   V at v_offset + h * kv_head_bytes(dtype, v_dim): bf16, i8 [32][v_dim][2] (token pairs); f32, f16 [64][v_dim]
+///   i4: K as i8, whose products decide which values are read at all; V like i8, a pair in a byte, the first one low
+/// Integers are followed by the scales of the 64 tokens in f16. Their keys and values are rotated (rotation.h): the
+/// kernel turns queries and outputs.
+/// Dims are multiples of 16, at most kMostHeadDim. Unwritten tokens of the last page hold zeros or old finite numbers.
 struct KvView {
   std::byte* base = nullptr;
   std::int64_t page_stride = 0, k_offset = 0, v_offset = 0;  // bytes
@@ -76,10 +79,21 @@ struct KvView {
   DType dtype = DType::bf16;  // see is_kv_dtype
   std::int32_t length = 0;    // visible tokens: keys at positions 0 .. length-1
   std::int32_t kv_heads = 1, k_dim = 0, v_dim = 0;
+  const float* k_center = nullptr;  // [kv_heads, k_dim] or none: keys are stored less it, scores come out as if not
 };
 
+inline constexpr std::int32_t kMostHeadDim = 1024;
+
+constexpr bool is_integer_kv(DType type) noexcept { return type == DType::i8 || type == DType::i4; }
+constexpr DType key_dtype(DType type) noexcept { return type == DType::i4 ? DType::i8 : type; }
 constexpr bool is_kv_dtype(DType type) noexcept {
-  return type == DType::f32 || type == DType::f16 || type == DType::bf16;
+  return type == DType::f32 || type == DType::f16 || type == DType::bf16 || is_integer_kv(type);
+}
+inline constexpr const char* kKvDtypes = "f32, f16, bf16, int8 or int4";  // as users name them
+
+/// Bytes of one head's keys or values in a page.
+inline std::int64_t kv_head_bytes(DType type, std::int64_t dim) noexcept {
+  return kPageTokens * (row_bytes(type, dim) + (is_integer_kv(type) ? 2 : 0));
 }
 
 /// Optional: read the probabilities of a few heads.
@@ -106,7 +120,8 @@ struct AttentionJob {        // one sequence of a ragged batch
 Expected<void> attention(const AttentionSpec& spec, std::span<const AttentionJob> jobs, Exec& exec);
 
 /// Writes k [n, kv_heads, k_dim] and v [n, kv_heads, v_dim] (row strides in floats) at positions first .. first+n-1 of
-/// the view's pages. Rounds to the view's dtype (nearest even); f16 stops at its largest number.
+/// the view's pages. Rounds to the view's dtype (nearest even); f16 stops at its largest number. i8 and i4 have one
+/// scale per token and head: its largest number becomes 127 or 7.
 void append_kv(const KvView& kv, std::int32_t first, std::int32_t n, const float* k, std::int64_t k_stride,
                const float* v, std::int64_t v_stride, Exec& exec);
 

@@ -4,9 +4,16 @@
 #include <algorithm>
 
 #include "kernels/attention_mask.h"
+#include "kernels/rotation.h"
 
 namespace heed {
 namespace {
+
+float dot(const float* a, const float* b, std::int32_t n) {
+  double sum = 0;
+  for (std::int32_t i = 0; i < n; ++i) sum += double{a[i]} * double{b[i]};
+  return static_cast<float>(sum);
+}
 
 bool has_bias(const Score& s) { return !s.alibi_slope.empty() || !s.by_distance.empty(); }
 
@@ -24,14 +31,28 @@ void fill_bias(const Score& s, std::int32_t head, std::int32_t distance, float* 
 
 }  // namespace
 
-void load_queries(const RowBlock& b, const AttentionTable& table, float* q) {
+BlockScratch take_block_scratch(Arena& arena, std::int32_t k_dim) {
+  const auto rows = static_cast<std::size_t>(kBlockRows);
+  const BlockScratch s{arena.allocate_array<float>(rows * static_cast<std::size_t>(k_dim)),
+                       arena.allocate_array<float>(rows * kPageTokens), arena.allocate_array<float>(rows),
+                       arena.allocate_array<std::uint64_t>(rows)};
+  return s.q && s.bias && s.shift && s.visible ? s : BlockScratch{};
+}
+
+void load_queries(const RowBlock& b, const AttentionTable& table, const BlockScratch& scratch) {
   const std::int32_t dim = b.job->kv.k_dim;
+  const bool rotated = is_integer_kv(b.job->kv.dtype);
+  const float turned = rotated ? 1.0f / static_cast<float>(rotation_block(dim)) : 1.0f;
   const float scale = b.spec->score.scale * kLog2E;
+  const float* center = b.job->kv.k_center ? b.job->kv.k_center + std::int64_t{b.kv_head} * dim : nullptr;
   for (std::int32_t r = 0; r < b.rows; ++r) {
     const float* from = b.job->q + b.token(r) * b.job->q_stride + std::int64_t{b.head(r)} * dim;
-    for (std::int32_t i = 0; i < dim; ++i) q[r * dim + i] = from[i] * scale;
+    float* q = scratch.q + std::int64_t{r} * dim;
+    if (center) scratch.shift[r] = dot(from, center, dim) * scale;
+    for (std::int32_t i = 0; i < dim; ++i) q[i] = from[i] * (scale * turned);
+    if (rotated) rotate(q, dim);
   }
-  if (table.pack_queries && b.job->kv.dtype == DType::bf16) table.pack_queries(q, b.rows, dim);
+  if (const auto pack = table.pack_queries[kv_form(b.job->kv.dtype)]) pack(scratch.q, b.rows, dim);
 }
 
 PageTask block_task(const RowBlock& b, const BlockScratch& scratch) {
@@ -39,6 +60,7 @@ PageTask block_task(const RowBlock& b, const BlockScratch& scratch) {
           .v_dim = b.job->kv.v_dim,
           .rows = b.rows,
           .q = scratch.q,
+          .shift = b.job->kv.k_center ? scratch.shift : nullptr,
           .softcap = b.spec->score.softcap * kLog2E};
 }
 
@@ -56,16 +78,16 @@ bool aim_at_page(const RowBlock& b, const PageWalk& walk, std::int32_t page, con
       fill_bias(spec.score, b.head(r), first_key - b.position(r), scratch.bias + r * kPageTokens);
     task.bias = scratch.bias;
   }
-  const std::int64_t size = info(kv.dtype).block_bytes;
-  const std::int64_t before = std::int64_t{b.kv_head} * kPageTokens * size;
+  const std::int64_t k_offset = kv.k_offset + b.kv_head * kv_head_bytes(key_dtype(kv.dtype), kv.k_dim),
+                     v_offset = kv.v_offset + b.kv_head * kv_head_bytes(kv.dtype, kv.v_dim);
   const auto in_page = [&](std::int32_t at, std::int64_t offset) {
     const std::int64_t place = kv.pages[static_cast<std::size_t>(at)];
     return reinterpret_cast<const std::uint8_t*>(kv.base + place * kv.page_stride + offset);
   };
   const std::int32_t next = walk.next(page + 1);
-  task.k = in_page(page, kv.k_offset + before * kv.k_dim);
-  task.v = in_page(page, kv.v_offset + before * kv.v_dim);
-  task.next_k = in_page(next < walk.end() ? next : page, kv.k_offset + before * kv.k_dim);
+  task.k = in_page(page, k_offset);
+  task.v = in_page(page, v_offset);
+  task.next_k = in_page(next < walk.end() ? next : page, k_offset);
   return true;
 }
 

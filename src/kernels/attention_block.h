@@ -31,17 +31,26 @@ class PageWalk;
 struct BlockScratch {      // of one worker
   float* q;                // [kBlockRows, k_dim]
   float* bias;             // [kBlockRows, 64]
+  float* shift;            // [kBlockRows]
   std::uint64_t* visible;  // [kBlockRows]
 };
 
 /// Index of a KV type in the tables.
 constexpr std::size_t kv_form(DType type) noexcept {
-  const KvForm form = type == DType::f32 ? KvForm::f32 : type == DType::f16 ? KvForm::f16 : KvForm::bf16;
+  const KvForm form = type == DType::f32   ? KvForm::f32
+                      : type == DType::f16 ? KvForm::f16
+                      : type == DType::i8  ? KvForm::i8
+                      : type == DType::i4  ? KvForm::i4
+                                           : KvForm::bf16;
   return static_cast<std::size_t>(form);
 }
 
-/// q * scale * log2(e), in the form that the table's steps read.
-void load_queries(const RowBlock& block, const AttentionTable& table, float* q);
+/// Fills scratch.q with q * scale * log2(e), rotated like the keys, in the form that the table's steps read, and
+/// scratch.shift.
+void load_queries(const RowBlock& block, const AttentionTable& table, const BlockScratch& scratch);
+
+/// Room for one worker's blocks; all null when the arena is full.
+BlockScratch take_block_scratch(Arena& arena, std::int32_t k_dim);
 
 /// Fills the parts of `task` that belong to page `page` of the sequence. False when no row sees any of its keys.
 bool aim_at_page(const RowBlock& block, const PageWalk& walk, std::int32_t page, const BlockScratch& scratch,

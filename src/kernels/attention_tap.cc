@@ -43,9 +43,15 @@ Expected<void> check_cache(const AttentionJob& job) {
     return wrong(
         "head sizes must be multiples of 16, got " + std::to_string(kv.k_dim) + " and " + std::to_string(kv.v_dim),
         "k_dim");
+  if (kv.k_dim > kMostHeadDim || kv.v_dim > kMostHeadDim)
+    return wrong("head sizes are at most " + std::to_string(kMostHeadDim) + ", got " + std::to_string(kv.k_dim) +
+                     " and " + std::to_string(kv.v_dim),
+                 "k_dim");
   if (!is_kv_dtype(kv.dtype))
-    return fail(Code::unsupported,
-                "attention: keys and values are f32, f16 or bf16, got " + std::string(info(kv.dtype).name), "dtype");
+    return fail(
+        Code::unsupported,
+        std::string("attention: keys and values are ") + kKvDtypes + ", got " + std::string(info(kv.dtype).name),
+        "dtype");
   if (kv.length < 0 || static_cast<std::int64_t>(kv.pages.size()) * kPageTokens < kv.length)
     return wrong(std::to_string(kv.length) + " keys need more than " + std::to_string(kv.pages.size()) + " pages",
                  "pages");
@@ -97,19 +103,16 @@ struct TapWorker {
 
 Expected<TapWorker> take_worker(const AttentionJob& job, Arena& arena) {
   const auto rows = static_cast<std::size_t>(kBlockRows);
-  TapWorker w{{arena.allocate_array<float>(rows * static_cast<std::size_t>(job.kv.k_dim)),
-               arena.allocate_array<float>(rows * kPageTokens), arena.allocate_array<std::uint64_t>(rows)},
-              arena.allocate_array<float>(rows),
-              arena.allocate_array<float>(rows * kPageTokens)};
-  if (!w.scratch.q || !w.scratch.bias || !w.scratch.visible || !w.lse || !w.scores)
-    return fail(Code::out_of_memory, kAttentionArenaFull);
+  const TapWorker w{take_block_scratch(arena, job.kv.k_dim), arena.allocate_array<float>(rows),
+                    arena.allocate_array<float>(rows * kPageTokens)};
+  if (!w.scratch.q || !w.lse || !w.scores) return fail(Code::out_of_memory, kAttentionArenaFull);
   return w;
 }
 
 // Rows of one head: probs [rows, length].
 void tap_block(const RowBlock& b, const AttentionTable& table, const TapWorker& w, float* probs) {
   const std::int64_t length = b.job->kv.length;
-  load_queries(b, table, w.scratch.q);
+  load_queries(b, table, w.scratch);
   for (std::int32_t r = 0; r < b.rows; ++r)
     w.lse[r] = b.job->lse[std::int64_t{b.token(r)} * b.spec->heads + b.first_head] * kLog2E;
   const PageWalk walk(b);

@@ -158,6 +158,11 @@ void numbers(const std::byte* src, std::int64_t n, float* dst) noexcept {
   for (std::int64_t i = 0; i < n; ++i) dst[i] = static_cast<float>(load<T>(src + i * std::int64_t{sizeof(T)}));
 }
 
+void i4(Bytes block, float* out) noexcept {
+  out[0] = static_cast<float>(static_cast<std::int8_t>(block[0] << 4) >> 4);
+  out[1] = static_cast<float>(static_cast<std::int8_t>(block[0]) >> 4);
+}
+
 void blocks(const DTypeInfo& type, void (*decode)(Bytes, float*) noexcept, const std::byte* src, std::int64_t n,
             float* dst) noexcept {
   const auto* bytes = reinterpret_cast<Bytes>(src);
@@ -209,6 +214,8 @@ void dequantize_row(DType type, const std::byte* src, std::int64_t n, float* dst
       return blocks(kind, q5_k, src, n, dst);
     case DType::q6_k:
       return blocks(kind, q6_k, src, n, dst);
+    case DType::i4:
+      return blocks(kind, i4, src, n, dst);
   }
 }
 

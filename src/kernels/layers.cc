@@ -70,6 +70,12 @@ Expected<Activations> gated_activation(Activation act, const float* gate, const 
   return make_rows(rows, dim, exec, [&](std::int64_t r, float* y) { run(gate + r * stride, up + r * stride, dim, y); });
 }
 
+double rope_frequency(const RopeSpec& spec, std::int64_t i) noexcept {
+  const double factor = spec.factors.empty() ? 1.0 : static_cast<double>(spec.factors[static_cast<std::size_t>(i)]);
+  return std::pow(static_cast<double>(spec.base), -2.0 * static_cast<double>(i) / spec.dims) *
+         static_cast<double>(spec.scale) / factor;
+}
+
 Expected<void> rope(const RopeSpec& spec, float* x, std::int64_t row_stride, std::int64_t rows, std::int32_t heads,
                     std::int32_t head_dim, const std::int32_t* positions, Exec& exec) {
   if (spec.dims == 0) return {};
@@ -78,11 +84,7 @@ Expected<void> rope(const RopeSpec& spec, float* x, std::int64_t row_stride, std
   auto* frequency = exec.arena.allocate_array<double>(static_cast<std::size_t>(half));
   auto* angles = exec.arena.allocate_array<float>(static_cast<std::size_t>(2 * half * exec.pool.threads()));
   if (!frequency || !angles) return fail(Code::out_of_memory, "rope: the step's arena is full");
-  for (std::int64_t i = 0; i < half; ++i) {
-    const double factor = spec.factors.empty() ? 1.0 : static_cast<double>(spec.factors[static_cast<std::size_t>(i)]);
-    frequency[i] = std::pow(static_cast<double>(spec.base), -2.0 * static_cast<double>(i) / spec.dims) *
-                   static_cast<double>(spec.scale) / factor;
-  }
+  for (std::int64_t i = 0; i < half; ++i) frequency[i] = rope_frequency(spec, i);
   const auto rotate = spec.interleaved ? rotate_interleaved : exec.kernels.layers->rotate_split;
   exec.pool.parallel_for(rows, kRowsPerTask, [&](std::int64_t begin, std::int64_t end, int worker) {
     float* cos = angles + 2 * half * worker;

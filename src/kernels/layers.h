@@ -28,6 +28,9 @@ struct RopeSpec {
   std::span<const float> factors;  // [dims/2] divides each frequency (Llama 3, long-rope); empty: ones
 };
 
+/// Radians a position of pair i.
+double rope_frequency(const RopeSpec& spec, std::int64_t i) noexcept;
+
 /// Rotates x [rows, heads, head_dim] in place; positions [rows]. cos/sin are computed in double.
 Expected<void> rope(const RopeSpec& spec, float* x, std::int64_t row_stride, std::int64_t rows, std::int32_t heads,
                     std::int32_t head_dim, const std::int32_t* positions, Exec& exec);

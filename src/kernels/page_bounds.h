@@ -8,11 +8,7 @@
 namespace heed {
 
 /// bounds [2 * k_dim]: the greatest, then the least value of each dimension over the 64 stored keys of page `page` of
-/// the sequence, KV head `kv_head`. Types: see has_page_bounds.
+/// the sequence, KV head `kv_head`, as they are stored: rotated where is_integer_kv(kv.dtype).
 void page_bounds(const KvView& kv, std::int32_t page, std::int32_t kv_head, float* bounds);
-
-constexpr bool has_page_bounds(DType type) noexcept {
-  return type == DType::f32 || type == DType::f16 || type == DType::bf16;
-}
 
 }  // namespace heed

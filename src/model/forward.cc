@@ -120,7 +120,8 @@ Expected<void> attend(Step& s, const BlockSpec& b, const BlockWeights& w, std::i
     const ForwardItem& item = s.items[i];
     const auto n = static_cast<std::int32_t>(item.tokens.size());
     const std::int32_t first = item.cache->length();
-    const KvView view = item.cache->pool().view(layer, item.cache->pages(), first + n);
+    KvView view = item.cache->pool().view(layer, item.cache->pages(), first + n);
+    if (!w.k_center.empty()) view.k_center = w.k_center.data();
     append_kv(view, first, n, k + row * stride, stride, v + row * stride, stride, s.exec);
     s.jobs[i] = AttentionJob{.q = q + row * stride,
                              .q_stride = stride,

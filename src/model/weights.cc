@@ -4,6 +4,7 @@
 #include <set>
 
 #include "kernels/dequantize.h"
+#include "model/key_center.h"
 #include "model/weight_pack.h"
 
 namespace heed {
@@ -24,6 +25,8 @@ Expected<void> visit_scores(const BlockSpec& b, const std::string& p, BlockWeigh
 // What the kernels look up, made once of what the file holds.
 void make_tables(const BlockSpec& b, BlockWeights& w) {
   if (b.max_alibi_bias > 0) w.alibi_slope = alibi_slopes(b.attention.heads, b.max_alibi_bias);
+  if (b.has_qkv_bias && !b.has_qk_norm && b.kind == AttentionKind::softmax)
+    w.k_center = key_center(b.rope, b.head_dim, w.k.bias);
   if (b.has_relative_bias) w.by_distance = t5_by_distance(b.relative, w.relative_bias, b.attention.heads);
 }
 

@@ -27,6 +27,7 @@ struct BlockWeights {
   Vector sink_logit;                // [heads]
   Vector relative_bias;             // [buckets, heads]
   Vector alibi_slope, by_distance;  // made of the spec and the above, see Score
+  Vector k_center;                  // [kv_heads, head_dim] or empty, see key_center
   Vector features;                  // performer: [head_dim, features]
   Linear decay, write;              // gated kinds: [kv_heads, dim] each
   Vector decay_rate, decay_bias;    // gated kinds: [kv_heads]; log decay = rate * softplus(decay x + bias), rate < 0

@@ -22,19 +22,20 @@ struct PageTask {
   RowState* state = nullptr;               // [rows]
   const std::uint64_t* visible = nullptr;  // [rows], bit t: the row sees key t; null: every row sees all
   const float* bias = nullptr;             // [rows, 64] or none, added to the scores; units of log 2
+  const float* shift = nullptr;            // [rows] or none, added to all scores of a row; units of log 2
   float softcap = 0.0f;                    // > 0: applied after the bias; units of log 2
 };
 
 /// The forms that keys and values come in, as the tables below are indexed.
-enum class KvForm : std::uint8_t { f32, f16, bf16 };
-inline constexpr std::size_t kKvForms = 3;
+enum class KvForm : std::uint8_t { f32, f16, bf16, i8, i4 };
+inline constexpr std::size_t kKvForms = 5;
 
 struct AttentionTable {
   void (*page[kKvForms])(const PageTask&);
   /// The tap: p [rows, 64] = 2^(s - lse), 0 for hidden keys; lse [rows] in units of log 2.
   void (*probabilities[kKvForms])(const PageTask&, const float* lse, float* p);
-  /// Turns q [rows, dim] in place into what the bf16 steps read, rows still dim floats apart; null: floats as they are.
-  void (*pack_queries)(float* q, std::int64_t rows, std::int64_t dim);
+  /// Turns q [rows, dim] in place into what the steps read, rows still dim floats apart; null: floats as they are.
+  void (*pack_queries[kKvForms])(float* q, std::int64_t rows, std::int64_t dim);
   void (*finish)(const float* x, float factor, std::int64_t n, float* out);   // out = x * factor; zeros become +0
   void (*blend)(float* x, float a, const float* y, float b, std::int64_t n);  // x = a x + b y
 };

@@ -349,6 +349,32 @@ inline Pairs load_pairs(const std::uint8_t* p) {
   return {{_mm256_castsi256_ps(_mm256_slli_epi32(b.lo, 16)), _mm256_castsi256_ps(_mm256_slli_epi32(b.hi, 16))},
           {_mm256_castsi256_ps(_mm256_and_si256(b.lo, high)), _mm256_castsi256_ps(_mm256_and_si256(b.hi, high))}};
 }
+// Sixteen pairs of signed words.
+using WordPairs = Bytes;
+inline __m256i words_of_nibbles(const std::uint8_t* p) {  // 8 bytes
+  const __m256i two = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+  return _mm256_srai_epi16(_mm256_or_si256(_mm256_slli_epi32(two, 12), _mm256_slli_epi32(two, 24)), 12);
+}
+template <int kBits>
+inline WordPairs load_words(const std::uint8_t* p) {
+  if constexpr (kBits == 8)
+    return {_mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))),
+            _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 16)))};
+  else
+    return {words_of_nibbles(p), words_of_nibbles(p + 8)};
+}
+inline WordPairs broadcast_words(const float* p) {
+  const __m256i pair = broadcast_word(p);
+  return {pair, pair};
+}
+inline Ints dot_word_pairs(Ints sum, WordPairs a, WordPairs b) {
+  return {_mm256_add_epi32(sum.lo, _mm256_madd_epi16(a.lo, b.lo)),
+          _mm256_add_epi32(sum.hi, _mm256_madd_epi16(a.hi, b.hi))};
+}
+inline void store_words(std::int16_t* p, Floats a) {
+  const __m256i words = _mm256_packs_epi32(_mm256_cvtps_epi32(a.lo), _mm256_cvtps_epi32(a.hi));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(words, 0b11011000));
+}
 // Lane i of x where bit i of `lanes` is set, else of `otherwise`.
 inline Floats keep_lanes(Floats x, std::uint32_t lanes, Floats otherwise) {
   const __m256i all = _mm256_set1_epi32(static_cast<int>(lanes));

@@ -128,6 +128,19 @@ inline Pairs load_pairs(const std::uint8_t* p) {
   return {_mm512_castsi512_ps(_mm512_slli_epi32(b, 16)),
           _mm512_castsi512_ps(_mm512_and_si512(b, _mm512_set1_epi32(static_cast<int>(0xffff0000u))))};
 }
+// Sixteen pairs of signed words.
+using WordPairs = __m512i;
+template <int kBits>
+inline WordPairs load_words(const std::uint8_t* p) {
+  if constexpr (kBits == 8) return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  const __m512i two = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  return _mm512_srai_epi16(_mm512_or_si512(_mm512_slli_epi32(two, 12), _mm512_slli_epi32(two, 24)), 12);
+}
+inline WordPairs broadcast_words(const float* p) { return broadcast_word(reinterpret_cast<const std::int8_t*>(p)); }
+inline Ints dot_word_pairs(Ints sum, WordPairs a, WordPairs b) { return {_mm512_dpwssd_epi32(sum.v, a, b)}; }
+inline void store_words(std::int16_t* p, Floats a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(a)));
+}
 // Lane i of x where bit i of `lanes` is set, else of `otherwise`.
 inline Floats keep_lanes(Floats x, std::uint32_t lanes, Floats otherwise) {
   return _mm512_mask_blend_ps(static_cast<__mmask16>(lanes), otherwise, x);

@@ -222,6 +222,37 @@ inline Pairs load_pairs(const std::uint8_t* p) {
   return {each([](uint8x16_t x) { return vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_u8(x), 16)); }, b),
           each([high](uint8x16_t x) { return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_u8(x), high)); }, b)};
 }
+// Sixteen pairs of signed words.
+using WordPairs = Four<int16x8_t>;
+template <int kBits>
+inline WordPairs load_words(const std::uint8_t* p) {
+  if constexpr (kBits == 8) {
+    const int8x16_t low = vreinterpretq_s8_u8(vld1q_u8(p)), high = vreinterpretq_s8_u8(vld1q_u8(p + 16));
+    return {vmovl_s8(vget_low_s8(low)), vmovl_high_s8(low), vmovl_s8(vget_low_s8(high)), vmovl_high_s8(high)};
+  } else {
+    const int8x16_t two = vreinterpretq_s8_u8(vld1q_u8(p));
+    const int8x16_t first = vshrq_n_s8(vshlq_n_s8(two, 4), 4), second = vshrq_n_s8(two, 4);
+    const int8x16_t low = vzip1q_s8(first, second), high = vzip2q_s8(first, second);
+    return {vmovl_s8(vget_low_s8(low)), vmovl_high_s8(low), vmovl_s8(vget_low_s8(high)), vmovl_high_s8(high)};
+  }
+}
+inline WordPairs broadcast_words(const float* p) {
+  std::int32_t pair;
+  __builtin_memcpy(&pair, p, sizeof pair);
+  const int16x8_t all = vreinterpretq_s16_s32(vdupq_n_s32(pair));
+  return {all, all, all, all};
+}
+inline Ints dot_word_pairs(Ints sum, WordPairs a, WordPairs b) {
+  const auto dot = [](int32x4_t s, int16x8_t x, int16x8_t y) {
+    return vaddq_s32(s, vpaddq_s32(vmull_s16(vget_low_s16(x), vget_low_s16(y)), vmull_high_s16(x, y)));
+  };
+  return {dot(sum.a, a.a, b.a), dot(sum.b, a.b, b.b), dot(sum.c, a.c, b.c), dot(sum.d, a.d, b.d)};
+}
+inline void store_words(std::int16_t* p, Floats x) {
+  const Ints words = round_floats(x, -32768);
+  vst1q_s16(p, vqmovn_high_s32(vqmovn_s32(words.a), words.b));
+  vst1q_s16(p + 8, vqmovn_high_s32(vqmovn_s32(words.c), words.d));
+}
 // Lane i of x where bit i of `lanes` is set, else of `otherwise`.
 inline Floats keep_lanes(Floats x, std::uint32_t lanes, Floats otherwise) {
   const uint32x4_t all = vdupq_n_u32(lanes), first = {1, 2, 4, 8};

@@ -206,6 +206,35 @@ struct Pairs {
   return {each([&](int i) { return bf16_to_float(load_word(p + 4 * i)); }),
           each([&](int i) { return bf16_to_float(load_word(p + 4 * i + 2)); })};
 }
+// Sixteen pairs of signed words.
+struct WordPairs {
+  std::int16_t v[32];
+};
+template <int kBits>
+[[gnu::noinline]] WordPairs load_words(const std::uint8_t* p) {
+  WordPairs w;
+  for (int i = 0; i < 32; ++i)
+    if constexpr (kBits == 8)
+      w.v[i] = static_cast<std::int8_t>(p[i]);
+    else
+      w.v[i] = static_cast<std::int16_t>(static_cast<std::int8_t>(i % 2 == 0 ? p[i / 2] << 4 : p[i / 2]) >> 4);
+  return w;
+}
+inline WordPairs broadcast_words(const float* p) {
+  WordPairs w;
+  for (int i = 0; i < 16; ++i) std::memcpy(w.v + 2 * i, p, 4);
+  return w;
+}
+[[gnu::noinline]] inline Ints dot_word_pairs(Ints sum, const WordPairs& a, const WordPairs& b) {
+  for (int i = 0; i < 32; ++i) sum.v[i / 2] += a.v[i] * b.v[i];
+  return sum;
+}
+inline void store_words(std::int16_t* p, const Floats& a) {
+  for (int i = 0; i < 16; ++i) {
+    const float n = std::nearbyint(a.v[i]);
+    p[i] = n >= -32768 && n <= 32767 ? static_cast<std::int16_t>(n) : std::int16_t{-32768};  // NaN, likewise
+  }
+}
 // Lane i of x where bit i of `lanes` is set, else of `otherwise`.
 [[gnu::noinline]] inline Floats keep_lanes(const Floats& x, std::uint32_t lanes, const Floats& otherwise) {
   return each([&](int i) { return lanes >> i & 1 ? x.v[i] : otherwise.v[i]; });

@@ -12,14 +12,8 @@ constexpr int tile_width(int) { return 4; }
 
 #include "kernels/body/attention.inl"
 
-constexpr AttentionTable kTable = {{page<FloatLines>, page<HalfLines>, page<PairLines>},
-                                   {probabilities<FloatLines>, probabilities<HalfLines>, probabilities<PairLines>},
-                                   nullptr,
-                                   finish_floats,
-                                   blend_floats};
-
 }  // namespace
 
-const AttentionTable& attention_avx512() noexcept { return kTable; }
+const AttentionTable& attention_avx512() noexcept { return kTable<PairLines>; }
 
 }  // namespace heed

@@ -13,14 +13,8 @@ constexpr int tile_width(int) { return 4; }
 #include "kernels/body/attention.inl"
 #include "kernels/body/attention_dot.inl"
 
-constexpr AttentionTable kTable = {{page<FloatLines>, page<HalfLines>, page<DotLines>},
-                                   {probabilities<FloatLines>, probabilities<HalfLines>, probabilities<DotLines>},
-                                   pack_queries,
-                                   finish_floats,
-                                   blend_floats};
-
 }  // namespace
 
-const AttentionTable& attention_avx512bf16() noexcept { return kTable; }
+const AttentionTable& attention_avx512bf16() noexcept { return kTable<DotLines>; }
 
 }  // namespace heed

@@ -13,14 +13,8 @@ constexpr int tile_width(int rows) { return rows <= 2 ? 2 : 1; }
 
 #include "kernels/body/attention.inl"
 
-constexpr AttentionTable kTable = {{page<FloatLines>, page<HalfLines>, page<PairLines>},
-                                   {probabilities<FloatLines>, probabilities<HalfLines>, probabilities<PairLines>},
-                                   nullptr,
-                                   finish_floats,
-                                   blend_floats};
-
 }  // namespace
 
-const AttentionTable& attention_neon() noexcept { return kTable; }
+const AttentionTable& attention_neon() noexcept { return kTable<PairLines>; }
 
 }  // namespace heed

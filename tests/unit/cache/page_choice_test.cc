@@ -128,6 +128,31 @@ TEST(PageBounds, NoKeyIsWorthMoreThanItsPage) {
   }
 }
 
+// Integers are bounded as they are stored: every key's product with a query stays below the page's bound.
+TEST(PageBounds, BoundRotatedIntegersToo) {
+  for (const DType dtype : {DType::i8, DType::i4}) {
+    Rig rig(300, dtype);
+    for (std::int32_t page = 0; page < 4; ++page)
+      for (std::int32_t head = 0; head < kKvHeads; ++head) {
+        const float* bounds = rig.pool.summary(1, rig.cache.pages()[static_cast<std::size_t>(page)], head);
+        for (std::int32_t t = page * 64; t < page * 64 + 64; ++t) {
+          const float* key = rig.k.data() + (t * kKvHeads + head) * kDim;
+          const std::int32_t query_row = t * kHeads + head * kGroup;
+          const float* q = rig.q.data() + query_row * kDim;
+          double plain = 0, bound = 0;
+          for (std::int32_t d = 0; d < kDim; ++d) plain += double{q[d]} * double{key[d]};
+          for (std::int32_t i = 0; i < kDim; ++i) {
+            double x = 0;
+            for (std::int32_t d = 0; d < kDim; ++d)
+              x += __builtin_parity(static_cast<unsigned>(i & d)) ? -double{q[d]} : double{q[d]};
+            bound += std::max(x * double{bounds[i]}, x * double{bounds[kDim + i]}) / kDim;
+          }
+          EXPECT_LE(plain, bound + 0.5) << t;  // a key's rounding
+        }
+      }
+  }
+}
+
 TEST(PageChoice, TakesSinksWindowAndTheBestPagesBetween) {
   Rig rig(64 * 40 + 17);
   const AttentionPolicy policy{AttentionKept::topk_pages, 130, 70, 256};

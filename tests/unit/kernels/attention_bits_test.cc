@@ -44,7 +44,7 @@ TEST(AttentionBits, PrefillEqualsDecodingOnAnyNumberOfThreads) {
   const Shape shapes[] = {{30, 1010, 1040, 16, 32}, {33, 2040, 2073, 64, 48}, {40, 0, 40, 80, 80}};
   for (const Kernels* kernels : attention_and_layer_kernels())
     for (const Shape& shape : shapes)
-      for (const DType dtype : {DType::f32, DType::f16, DType::bf16})
+      for (const DType dtype : {DType::f32, DType::f16, DType::bf16, DType::i8, DType::i4})
         for (const MaskRow& mask : kMasks)
           for (const ScoreRow& score : kScores) {
             if (is_slow(*kernels) && (shape.length > 1500 || score.softcap == 0)) continue;
@@ -154,6 +154,53 @@ TEST(AppendKv, WritesTheDocumentedLayoutAndNothingElse) {
           }
           ASSERT_EQ(v, s->v[static_cast<std::size_t>((t * 2 + h) * 48 + d)]) << t << " " << d;
         }
+  }
+}
+
+// Every number is within half a step of the rotated row, and the largest takes the highest level.
+TEST(AppendKv, IntegersHoldTheRotatedRow) {
+  for (const DType dtype : {DType::i8, DType::i4}) {
+    Rig rig(best_kernels(), 3);
+    Exec exec = rig.exec();
+    const auto s = make_sequence({1, 149, 150, 96, 64}, {4, 2}, dtype, PageOrder::shuffled, 21, exec);
+    std::mt19937 random(5);
+    const std::vector<float> k = normals(150 * 2 * 96, random), v = normals(150 * 2 * 64, random);
+    append_kv(s->view, 0, 97, k.data(), 2 * 96, v.data(), 2 * 64, exec);
+    append_kv(s->view, 97, 53, k.data() + 97 * 2 * 96, 2 * 96, v.data() + 97 * 2 * 64, 2 * 64, exec);
+    for (std::int32_t t = 0; t < 150; ++t)
+      for (std::int32_t h = 0; h < 2; ++h)
+        for (const bool is_key : {true, false}) {
+          const std::int32_t dim = is_key ? 96 : 64, block = is_key ? 32 : 64;
+          const float* plain = (is_key ? k : v).data() + (t * 2 + h) * dim;
+          const std::vector<double> want = turned({plain, plain + dim});
+          const double levels = is_key || dtype == DType::i8 ? 127 : 7, norm = std::sqrt(block);
+          double top = 0;
+          for (const double x : want) top = std::max(top, std::fabs(x * norm));
+          double highest = 0;
+          for (std::int32_t d = 0; d < dim; ++d) {
+            const double got = stored(s->view, is_key, h, t % 64, d, s->pages[static_cast<std::size_t>(t / 64)]);
+            ASSERT_NEAR(got, want[static_cast<std::size_t>(d)] * norm, top / levels * 0.502) << t << " " << d;
+            highest = std::max(highest, std::fabs(got));
+          }
+          ASSERT_NEAR(highest, top, top * 1e-3 + top / levels * 0.5);
+        }
+  }
+}
+
+// What is no number must not reach other tokens' scores.
+TEST(AppendKv, IntegersOfNoNumbersAreFinite) {
+  for (const DType dtype : {DType::i8, DType::i4}) {
+    Rig rig(best_kernels());
+    Exec exec = rig.exec();
+    auto s = make_sequence({1, 0, 2, 16, 16}, {1, 1}, dtype, PageOrder::identity, 1, exec);
+    const float k[16] = {NAN, HUGE_VALF, -HUGE_VALF, 1.0f}, zeros[16] = {};
+    append_kv(s->view, 0, 1, k, 16, k, 16, exec);
+    append_kv(s->view, 1, 1, zeros, 16, zeros, 16, exec);
+    for (const bool is_key : {true, false})
+      for (std::int32_t d = 0; d < 16; ++d) {
+        EXPECT_TRUE(std::isfinite(stored(s->view, is_key, 0, 0, d, 0)));
+        EXPECT_EQ(stored(s->view, is_key, 0, 1, d, 0), 0.0);
+      }
   }
 }
 

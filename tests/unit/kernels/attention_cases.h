@@ -44,6 +44,7 @@ struct Sequence {
   DType dtype;
   std::vector<float> q, k, v;  // plain; k and v already rounded to the dtype
   std::vector<float> memory;   // pages; unwritten places hold 997
+  std::vector<float> center;   // of the keys, or empty
   std::vector<std::int32_t> pages;
   KvView view;
 
@@ -56,6 +57,76 @@ struct Sequence {
   }
 };
 
+/// What a page holds, by the layout in attention.h: value d of key or value `t` of a KV head, scaled, not turned back.
+inline double stored(const KvView& kv, bool is_key, std::int32_t head, std::int32_t t, std::int32_t d,
+                     std::int32_t page) {
+  const std::int32_t dim = is_key ? kv.k_dim : kv.v_dim;
+  const std::byte* base = kv.base + page * kv.page_stride + (is_key ? kv.k_offset : kv.v_offset);
+  const std::int64_t numbers = std::int64_t{kPageTokens} * dim;
+  const std::int64_t alone = is_key ? d * kPageTokens + t : t * dim + d;
+  const std::int64_t paired = is_key ? (d / 2 * kPageTokens + t) * 2 + d % 2 : (t / 2 * dim + d) * 2 + t % 2;
+  if (kv.dtype == DType::f32) {
+    float f;
+    std::memcpy(&f, base + 4 * (head * numbers + alone), 4);
+    return f;
+  }
+  const auto half = [](const std::byte* at) {
+    CompilerHalf h;
+    std::memcpy(&h, at, 2);
+    return static_cast<double>(h);
+  };
+  if (kv.dtype == DType::f16) return half(base + 2 * (head * numbers + alone));
+  if (kv.dtype == DType::bf16) {
+    std::uint32_t bits = 0;
+    std::memcpy(reinterpret_cast<char*>(&bits) + 2, base + 2 * (head * numbers + paired), 2);
+    float f;
+    std::memcpy(&f, &bits, 4);
+    return f;
+  }
+  const bool in_bytes = is_key || kv.dtype == DType::i8;
+  const std::int64_t number_bytes = in_bytes ? numbers : numbers / 2;
+  base += head * (number_bytes + 2 * kPageTokens);
+  int x = 0;
+  if (in_bytes) {
+    x = static_cast<int>(base[paired]);
+    x = x > 127 ? x - 256 : x;
+  } else {
+    x = static_cast<int>(base[paired / 2]) >> (paired % 2 * 4) & 15;
+    x = x > 7 ? x - 16 : x;
+  }
+  return x * half(base + number_bytes + 2 * t);
+}
+
+/// The Hadamard rotation in blocks of the largest power of two in dim, at most 256, by its definition; divided by the
+/// square root of the block it is its own inverse.
+inline std::vector<double> turned(const std::vector<double>& x) {
+  std::size_t n = 1;
+  while (n < 256 && x.size() % (2 * n) == 0) n *= 2;
+  std::vector<double> y(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    for (std::size_t j = 0; j < n; ++j) {
+      const bool negative = __builtin_parity(static_cast<unsigned>(i % n & j));
+      y[i] += negative ? -x[i / n * n + j] : x[i / n * n + j];
+    }
+    y[i] /= std::sqrt(static_cast<double>(n));
+  }
+  return y;
+}
+
+/// One stored row as a reader means it: turned back where it is turned.
+inline std::vector<double> stored_row(const KvView& kv, bool is_key, std::int32_t head, std::int32_t token) {
+  const std::int32_t page = kv.pages[static_cast<std::size_t>(token / kPageTokens)];
+  std::vector<double> row;
+  for (std::int32_t d = 0; d < (is_key ? kv.k_dim : kv.v_dim); ++d)
+    row.push_back(stored(kv, is_key, head, token % kPageTokens, d, page));
+  if (!is_integer_kv(kv.dtype)) return row;
+  row = turned(row);
+  std::size_t n = 1;  // the page holds H x, not H x / sqrt(n)
+  while (n < 256 && row.size() % (2 * n) == 0) n *= 2;
+  for (double& x : row) x /= std::sqrt(static_cast<double>(n));
+  return row;
+}
+
 enum class PageOrder : std::uint8_t { identity, shuffled };
 
 inline std::vector<float> normals(std::size_t n, std::mt19937& random) {
@@ -65,8 +136,35 @@ inline std::vector<float> normals(std::size_t n, std::mt19937& random) {
   return x;
 }
 
+/// Plain keys and values become what the pages mean. Floats are rounded here, by other code than the kernels'.
+inline void round_as_stored(Sequence& s) {
+  const auto rounded = [&](float f) {
+    if (s.dtype == DType::f16) return static_cast<float>(static_cast<CompilerHalf>(f));
+    return s.dtype == DType::bf16 ? round_to_bf16(f) : f;
+  };
+  if (!is_integer_kv(s.dtype)) {
+    for (std::size_t i = 0; i < s.k.size(); ++i) {
+      const float c = s.center.empty() ? 0.0f : s.center[i % s.center.size()];
+      s.k[i] = rounded(s.k[i] - c) + c;
+    }
+    for (float& f : s.v) f = rounded(f);
+    return;
+  }
+  const std::int32_t kv_heads = s.heads.kv_heads;
+  for (std::int32_t t = 0; t < s.shape.length; ++t)
+    for (std::int32_t h = 0; h < kv_heads; ++h)
+      for (const bool is_key : {true, false}) {
+        const std::vector<double> row = stored_row(s.view, is_key, h, t);
+        float* plain = (is_key ? s.k : s.v).data() + (std::int64_t{t} * kv_heads + h) * std::ssize(row);
+        for (std::size_t d = 0; d < row.size(); ++d) {
+          const float c = is_key && !s.center.empty() ? s.center[static_cast<std::size_t>(h) * row.size() + d] : 0.0f;
+          plain[d] = static_cast<float>(row[d] + static_cast<double>(c));
+        }
+      }
+}
+
 inline std::unique_ptr<Sequence> make_sequence(Shape s, Grouping h, DType dtype, PageOrder order, std::uint32_t seed,
-                                               Exec& exec) {
+                                               Exec& exec, float center = 0) {
   std::mt19937 random(seed);
   auto made = std::make_unique<Sequence>(Sequence{.shape = s, .heads = h, .dtype = dtype});
   const auto size = [](std::int64_t n) { return static_cast<std::size_t>(n); };
@@ -77,9 +175,13 @@ inline std::unique_ptr<Sequence> make_sequence(Shape s, Grouping h, DType dtype,
   for (std::int32_t p = 0; p < pages + spare; ++p) made->pages.push_back(p);
   if (order == PageOrder::shuffled) std::shuffle(made->pages.begin(), made->pages.end(), random);
   made->pages.resize(size(pages));
-  const std::int64_t bytes = dtype == DType::f32 ? 4 : 2;
-  const std::int64_t k_bytes = kPageTokens * h.kv_heads * s.k_dim * bytes,
-                     v_bytes = kPageTokens * h.kv_heads * s.v_dim * bytes;
+  const std::int64_t k_bytes = h.kv_heads * kv_head_bytes(key_dtype(dtype), s.k_dim),
+                     v_bytes = h.kv_heads * kv_head_bytes(dtype, s.v_dim);
+  if (center != 0) {
+    made->center = normals(size(std::int64_t{h.kv_heads} * s.k_dim), random);
+    for (float& c : made->center) c *= center;
+    for (std::size_t i = 0; i < made->k.size(); ++i) made->k[i] += made->center[i % made->center.size()];
+  }
   made->memory.resize(size((pages + spare) * (k_bytes + v_bytes) / 4));
   const std::uint16_t stale = 0x4479;
   for (std::size_t i = 0; i < made->memory.size() * 2; ++i)
@@ -93,18 +195,14 @@ inline std::unique_ptr<Sequence> make_sequence(Shape s, Grouping h, DType dtype,
                 .length = s.length,
                 .kv_heads = h.kv_heads,
                 .k_dim = s.k_dim,
-                .v_dim = s.v_dim};
+                .v_dim = s.v_dim,
+                .k_center = made->center.empty() ? nullptr : made->center.data()};
   const std::int32_t first_part = s.length / 3;  // two calls: the second starts inside a page
   const std::int64_t ks = std::int64_t{h.kv_heads} * s.k_dim, vs = std::int64_t{h.kv_heads} * s.v_dim;
   append_kv(made->view, 0, first_part, made->k.data(), ks, made->v.data(), vs, exec);
   append_kv(made->view, first_part, s.length - first_part, made->k.data() + first_part * ks, ks,
             made->v.data() + first_part * vs, vs, exec);
-  if (dtype == DType::f16)
-    for (auto* plain : {&made->k, &made->v})
-      for (float& f : *plain) f = static_cast<float>(static_cast<CompilerHalf>(f));
-  if (dtype == DType::bf16)
-    for (auto* plain : {&made->k, &made->v})
-      for (float& f : *plain) f = round_to_bf16(f);
+  round_as_stored(*made);
   return made;
 }
 
@@ -295,11 +393,11 @@ struct Verdict {
 };
 
 struct GridOptions {
-  double max_nmse = 1e-11, max_nmse_bf16 = 1e-11;  // by the dtype of the pages
-  double max_multiplications = 1e9;                // larger cases are left out (slow subjects)
+  double max_nmse = 1e-11, max_nmse_bf16 = 1e-11, max_nmse_integers = 1e-7;  // by the dtype of the pages
+  double max_multiplications = 1e9;  // larger cases are left out (slow subjects)
   int shapes_per_row = 3;
   bool stop_at_first_failure = false;
-  DType dtypes[3] = {DType::f32, DType::f16, DType::bf16};
+  std::vector<DType> dtypes = {DType::f32, DType::f16, DType::bf16, DType::i8, DType::i4};
 };
 
 inline void run_case(const MaskRow& m, const ScoreRow& s, const Sequence& sequence, const Subject& subject,
@@ -312,7 +410,10 @@ inline void run_case(const MaskRow& m, const ScoreRow& s, const Sequence& sequen
       distance(subject(spec, sequence, of_job), attention_reference(own->spec, sequence.reference()), sequence);
   ++verdict.cases;
   verdict.worst = std::max(verdict.worst, e);
-  if (e <= (sequence.dtype == DType::bf16 ? options.max_nmse_bf16 : options.max_nmse)) return;
+  const double allowed = is_integer_kv(sequence.dtype)   ? options.max_nmse_integers
+                         : sequence.dtype == DType::bf16 ? options.max_nmse_bf16
+                                                         : options.max_nmse;
+  if (e <= allowed) return;
   const Shape& h = sequence.shape;
   if (verdict.failures++ == 0)
     verdict.first_failure =
@@ -338,7 +439,8 @@ inline Verdict run_grid(const Subject& subject, Exec& exec, const GridOptions& o
           if (1.0 * shape.q_len * shape.length * h.heads * (shape.k_dim + shape.v_dim) > options.max_multiplications)
             continue;
           const auto order = turn % 3 == 0 ? PageOrder::identity : PageOrder::shuffled;
-          const auto sequence = make_sequence(shape, h, dtype, order, static_cast<std::uint32_t>(turn), exec);
+          const auto sequence = make_sequence(shape, h, dtype, order, static_cast<std::uint32_t>(turn), exec,
+                                              turn % 4 == 1 ? 2.0f : 0.0f);
           run_case(m, s, *sequence, subject, options, verdict);
           if (options.stop_at_first_failure && verdict.failures > 0) return verdict;
         }

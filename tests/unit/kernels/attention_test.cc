@@ -34,6 +34,7 @@ TEST(Attention, TheGridFindsEveryPlantedBug) {
   GridOptions options;
   options.max_multiplications = 2e6;
   options.stop_at_first_failure = true;
+  options.dtypes = {DType::f32, DType::f16, DType::bf16};
   int found = 0;
   for (int bug = 0; bug < static_cast<int>(PlantedBug::last); ++bug) {
     const auto subject = [&](AttentionSpec spec, const Sequence& s, const Mask* of_job) {
@@ -150,7 +151,8 @@ TEST(Attention, WrongArgumentsAreNamedAndLeaveTheArenaAlone) {
       {"kv_heads", [](auto& spec, auto&) { spec.kv_heads = 4; }, Code::invalid_argument},
       {"multiples of 16", [](auto&, auto& job) { job.kv.k_dim = 24; }, Code::invalid_argument},
       {"multiples of 16", [](auto&, auto& job) { job.kv.v_dim = 0; }, Code::invalid_argument},
-      {"f32, f16 or bf16", [](auto&, auto& job) { job.kv.dtype = DType::q8_0; }, Code::unsupported},
+      {"at most 1024", [](auto&, auto& job) { job.kv.v_dim = 1040; }, Code::invalid_argument},
+      {"f32, f16, bf16, int8 or int4", [](auto&, auto& job) { job.kv.dtype = DType::q8_0; }, Code::unsupported},
       {"pages", [](auto&, auto& job) { job.kv.length = 129; }, Code::invalid_argument},
       {"position", [](auto&, auto& job) { job.first_pos = -1; }, Code::invalid_argument},
       {"block", [&](auto& spec, auto&) { spec.mask.blocks = &short_list; }, Code::invalid_argument},

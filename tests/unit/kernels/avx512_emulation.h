@@ -78,6 +78,7 @@ V load_vector(const void* p) {
 }
 [[gnu::noinline]] inline __m128i _mm_loadu_si128(const __m128i* p) { return load_vector<__m128i>(p); }
 [[gnu::noinline]] inline void _mm_storeu_si128(__m128i* p, __m128i a) { std::memcpy(p, &a, sizeof a); }
+[[gnu::noinline]] inline void _mm256_storeu_si256(__m256i* p, __m256i a) { std::memcpy(p, &a, sizeof a); }
 [[gnu::noinline]] inline __m256i _mm256_loadu_si256(const __m256i* p) { return load_vector<__m256i>(p); }
 [[gnu::noinline]] inline __m512i _mm512_loadu_si512(const void* p) { return load_vector<__m512i>(p); }
 [[gnu::noinline]] inline void _mm512_storeu_si512(void* p, __m512i a) { std::memcpy(p, &a, sizeof a); }
@@ -113,6 +114,9 @@ V load_vector(const void* p) {
 [[gnu::noinline]] inline __m512i _mm512_slli_epi16(__m512i a, unsigned n) {
   return emulation::map2<std::uint16_t>(a, a, [&](std::uint16_t x, std::uint16_t) { return n > 15 ? 0 : x << n; });
 }
+[[gnu::noinline]] inline __m512i _mm512_srai_epi16(__m512i a, unsigned n) {
+  return emulation::map2<std::int16_t>(a, a, [&](std::int16_t x, std::int16_t) { return x >> (n > 15 ? 15 : n); });
+}
 [[gnu::noinline]] inline __m512i _mm512_slli_epi32(__m512i a, unsigned n) {
   return emulation::map2<std::uint32_t>(a, a, [&](std::uint32_t x, std::uint32_t) { return n > 31 ? 0 : x << n; });
 }
@@ -126,6 +130,12 @@ V load_vector(const void* p) {
   return emulation::map2<std::uint32_t>(a, b, [](std::uint32_t x, std::uint32_t y) { return x - y; });
 }
 /// Unsigned bytes of a times signed bytes of b, four neighbours summed onto src; no saturation.
+[[gnu::noinline]] inline __m512i _mm512_dpwssd_epi32(__m512i src, __m512i a, __m512i b) {
+  const emulation::Lanes<std::int32_t, __m512i> s(src);
+  const emulation::Lanes<std::int16_t, __m512i> x(a), y(b);
+  return emulation::fill<std::int32_t, __m512i>(
+      [&](int i) { return s.v[i] + x.v[2 * i] * y.v[2 * i] + x.v[2 * i + 1] * y.v[2 * i + 1]; });
+}
 [[gnu::noinline]] inline __m512i _mm512_dpbusd_epi32(__m512i src, __m512i a, __m512i b) {
   const emulation::Lanes<std::int32_t, __m512i> s(src);
   const emulation::Lanes<std::uint8_t, __m512i> x(a);
@@ -153,6 +163,10 @@ __m512i widen_lanes(const V& a) {
 [[gnu::noinline]] inline __m512i _mm512_cvtepu8_epi32(__m128i a) { return widen_lanes<std::uint8_t>(a); }
 [[gnu::noinline]] inline __m512i _mm512_cvtepi8_epi32(__m128i a) { return widen_lanes<std::int8_t>(a); }
 [[gnu::noinline]] inline __m512i _mm512_cvtepu16_epi32(__m256i a) { return widen_lanes<std::uint16_t>(a); }
+[[gnu::noinline]] inline __m512i _mm512_cvtepi8_epi16(__m256i a) {
+  const emulation::Lanes<std::int8_t, __m256i> x(a);
+  return emulation::fill<std::int16_t, __m512i>([&](int i) { return x.v[i]; });
+}
 [[gnu::noinline]] inline __m512 _mm512_cvtph_ps(__m256i a) {
   const emulation::Lanes<std::uint16_t, __m256i> x(a);
   return emulation::fill<float, __m512>([&](int i) { return half_to_float(x.v[i]); });
@@ -161,6 +175,13 @@ __m512i widen_lanes(const V& a) {
   const emulation::Lanes<std::int32_t, __m512i> x(a);
   return emulation::fill<std::int8_t, __m128i>([&](int i) {
     return x.v[i] < -128 ? -128 : x.v[i] > 127 ? 127 : x.v[i];
+  });
+}
+
+[[gnu::noinline]] inline __m256i _mm512_cvtsepi32_epi16(__m512i a) {
+  const emulation::Lanes<std::int32_t, __m512i> x(a);
+  return emulation::fill<std::int16_t, __m256i>([&](int i) {
+    return x.v[i] < -32768 ? -32768 : x.v[i] > 32767 ? 32767 : x.v[i];
   });
 }
 

@@ -29,6 +29,8 @@ inline bool is_slow(const Kernels& kernels) {
 }
 
 /// Queries and probabilities are rounded to bf16 where the keys are.
-inline bool rounds_to_bf16(const Kernels& kernels) { return kernels.attention->pack_queries != nullptr; }
+inline bool rounds_to_bf16(const Kernels& kernels) {
+  return kernels.attention->pack_queries[static_cast<std::size_t>(KvForm::bf16)] != nullptr;
+}
 
 }  // namespace heed

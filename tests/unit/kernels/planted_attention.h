@@ -6,7 +6,6 @@
 #include <limits>
 
 #include "tests/unit/kernels/attention_cases.h"
-#include "tests/unit/kernels/half.h"
 
 namespace heed::attention_cases {
 
@@ -33,6 +32,7 @@ enum class PlantedBug : std::uint8_t {
   last_span_lost,
   value_pair_swapped,
   lse_without_sum,
+  center_forgotten,
   last,
 };
 
@@ -78,32 +78,18 @@ class PlantedAttention {
     return reference_sees(m, query, key, kv_head);
   }
 
-  // Reads page memory by the layout in attention.h.
   double read(bool is_key, std::int32_t head, std::int32_t key, std::int32_t d) const {
     const KvView& kv = s_.view;
     std::int32_t page = kv.pages[at(key / kPageTokens)];
     if (has(PlantedBug::page_table_ignored)) page = key / kPageTokens;
-    const std::int32_t dim = is_key ? kv.k_dim : kv.v_dim;
     std::int32_t t = key % kPageTokens;
     if (has(PlantedBug::value_pair_swapped) && !is_key) t ^= 1;
-    const std::byte* base = kv.base + page * kv.page_stride + (is_key ? kv.k_offset : kv.v_offset);
-    const std::int64_t index = std::int64_t{head} * kPageTokens * dim;
-    if (kv.dtype == DType::f32) {
-      float f;
-      std::memcpy(&f, base + 4 * (index + (is_key ? d * kPageTokens + t : t * dim + d)), 4);
-      return f;
-    }
-    if (kv.dtype == DType::f16) {
-      CompilerHalf half;
-      std::memcpy(&half, base + 2 * (index + (is_key ? d * kPageTokens + t : t * dim + d)), 2);
-      return static_cast<double>(half);
-    }
-    const std::int64_t in_page = is_key ? (d / 2 * kPageTokens + t) * 2 + d % 2 : (t / 2 * dim + d) * 2 + t % 2;
-    std::uint32_t bits = 0;
-    std::memcpy(reinterpret_cast<char*>(&bits) + 2, base + 2 * (index + in_page), 2);
-    float f;
-    std::memcpy(&f, &bits, 4);
-    return f;
+    return stored(kv, is_key, head, t, d, page) + (is_key ? center(head, d) : 0.0);
+  }
+
+  double center(std::int32_t head, std::int32_t d) const {
+    if (s_.center.empty() || has(PlantedBug::center_forgotten)) return 0;
+    return s_.center[at(head * s_.shape.k_dim + d)];
   }
 
   double score(std::int32_t i, std::int32_t h, std::int32_t kv_head, std::int32_t key) const {
