@@ -293,7 +293,7 @@ def parser():
     p.add_argument("--peer-settings", action="append", metavar="KV,FLASH", help="llama.cpp's cache and flash attention: f16,on q8_0,on f16,off")
     p.add_argument("--peers", type=pathlib.Path, default=ROOT / ".peers", help="their environment; .peers-avx2: built for AVX2 alone (tools/peers.sh avx2)")
     p.add_argument("--cpu", default=os.environ.get("HEED_CPU", ""), help="heed's kernel table, for instance avx2")
-    p.add_argument("--activations", default="exact", choices=["exact", "fast"], help="heed's; llama.cpp's are 8 bits, like fast")
+    p.add_argument("--activations", default="auto", choices=["auto", "exact", "fast"], help="heed's; llama.cpp's are 8 bits, like fast")
     p.add_argument("--text", default=str(ROOT / "../shared/data/text/wiki.test.raw"))
     p.add_argument("--chunks", type=int, default=20)
     p.add_argument("--only", action="append", choices=list(COMPARE), help="gate: these groups only, repeatable")

@@ -34,7 +34,7 @@ void add_matmul_options(CLI::App& g, BenchOptions& o) {
   g.add_option("--shape", o.shapes, "depth x columns, repeatable (default: 896x4864 4864x896 1536x8960 896x151936)");
   g.add_option("--rows", o.rows, "rows of activations, repeatable (default: 1 4 8 16 64 512)")
       ->check(CLI::Range(1, 8192));
-  g.add_option("--activations", o.load.activations, "exact (16 bits) or fast (8 bits)");
+  g.add_option("--activations", o.load.activations, "auto, exact (16 bits) or fast (8 bits)");
 }
 
 void add_attention_kernel_options(CLI::App& g, BenchOptions& o) {
@@ -48,7 +48,7 @@ void add_attention_kernel_options(CLI::App& g, BenchOptions& o) {
 void add_model_options(CLI::App& g, BenchOptions& o) {
   g.add_option("--model", o.models, "name or path, repeatable (default: the default model)");
   g.add_option("--kv-dtype", o.load.kv_dtype, "keys and values: bf16, f16, f32, int8 or int4");
-  g.add_option("--activations", o.load.activations, "exact (16 bits) or fast (8 bits)");
+  g.add_option("--activations", o.load.activations, "auto, exact (16 bits) or fast (8 bits)");
   g.add_option("--weights", o.load.weights, "file, or f32: dequantized");
   add_attention_options(g, o.attention);
   add_pack_options(g, o.load);
@@ -84,7 +84,7 @@ void add_load_options(CLI::App& g, BenchOptions& o) {
 void add_roofline_options(CLI::App& g, BenchOptions& o) {
   add_runs(g, o);
   g.add_option("--plot", o.plot_path, "write the picture there (SVG)");
-  g.add_option("--activations", o.load.activations, "exact (16 bits) or fast (8 bits)");
+  g.add_option("--activations", o.load.activations, "auto, exact (16 bits) or fast (8 bits)");
 }
 
 void add_quality_options(CLI::App& g, BenchOptions& o) {

@@ -119,8 +119,8 @@ Expected<MatmulShape> shape_of(const std::string& text) {
 
 Expected<std::unique_ptr<KernelBench>> KernelBench::make(const BenchOptions& o) {
   HEED_ASSIGN(const Kernels* kernels, bench_kernels(o));
-  if (o.load.activations != "exact" && o.load.activations != "fast")
-    return fail(Code::invalid_argument, "bench: activations are exact or fast, got " + o.load.activations,
+  if (o.load.activations != "auto" && o.load.activations != "exact" && o.load.activations != "fast")
+    return fail(Code::invalid_argument, "bench: activations are auto, exact or fast, got " + o.load.activations,
                 "activations");
   const auto mode = o.load.activations == "fast" ? ActivationMode::fast : ActivationMode::exact;
   std::unique_ptr<KernelBench> bench(new KernelBench(bench_threads(o), *kernels, mode));

@@ -234,7 +234,7 @@ void add_chat(CLI::App& app, Command& command) {
   sub->add_option("--threads", o->load.threads, "compute threads (0: all this process may use)")
       ->check(CLI::Range(0, 1024));
   sub->add_option("--context", o->load.context, "tokens the conversation may hold")->check(CLI::Range(0, 1 << 24));
-  sub->add_option("--activations", o->load.activations, "exact (16 bits) or fast (8 bits)");
+  sub->add_option("--activations", o->load.activations, "auto, exact (16 bits) or fast (8 bits)");
   sub->add_option("--speculation", o->load.speculation, "auto: guess tokens where it is faster; off")
       ->check(CLI::IsMember({"auto", "off"}));
   sub->add_option("--cpu", o->load.cpu, "kernel table (default: best)")->envname("HEED_CPU");

@@ -10,15 +10,15 @@
 namespace heed {
 
 struct LoadOptions {
-  std::int32_t threads = 0;           // 0: as many as this process may use
-  std::int32_t context = 0;           // tokens per sequence; 0: min(model's, 32768)
-  std::int64_t kv_bytes = 0;          // page pool; 0: room for two full contexts, at most a quarter of free memory
-  std::string kv_dtype = "bf16";      // see kKvDtypes
-  std::string weights = "file";       // file, or f32: dequantized (the yardstick of quality measurements)
-  std::string activations = "exact";  // exact: 16 bits; fast: 8 bits (docs/adr/0004)
-  std::string speculation = "auto";   // auto: guesses tokens where it pays (docs/adr/0007); off
-  std::string cpu;                    // kernel table by name; empty: best
-  std::string pack_directory;         // packed weights are kept there for the next start; empty: nowhere
+  std::int32_t threads = 0;          // 0: as many as this process may use
+  std::int32_t context = 0;          // tokens per sequence; 0: min(model's, 32768)
+  std::int64_t kv_bytes = 0;         // page pool; 0: room for two full contexts, at most a quarter of free memory
+  std::string kv_dtype = "bf16";     // see kKvDtypes
+  std::string weights = "file";      // file, or f32: dequantized (the yardstick of quality measurements)
+  std::string activations = "auto";  // exact: 16 bits; fast: 8 bits; auto: what the model needs (docs/adr/0004)
+  std::string speculation = "auto";  // auto: guesses tokens where it pays (docs/adr/0007); off
+  std::string cpu;                   // kernel table by name; empty: best
+  std::string pack_directory;        // packed weights are kept there for the next start; empty: nowhere
   std::int64_t pack_cache_bytes = std::int64_t{20} << 30;  // of all packs; the least recently used go; 0: none is kept
   std::function<void(const std::string& text)> warn;       // it works, but not as it should; may be empty
   EngineOptions engine;

@@ -67,7 +67,7 @@ void multiply_segment(const Product& p, const MatmulJob& job, const Segment& s, 
   const auto* data = reinterpret_cast<const std::uint8_t*>(job.w->data()) + s.panel * bytes;
   if (is_quantized(kind)) {
     const QuantizedRows rows = p.x.quantized.from(s.row, k);
-    const auto& table = rows.low || rows.words ? p.table.exact : p.table.fast;
+    const auto& table = rows.is_exact() ? p.table.exact : p.table.fast;
     table[static_cast<std::size_t>(kind)]({.panel = data,
                                            .panel_bytes = bytes,
                                            .panels = s.panels,
@@ -139,7 +139,7 @@ Expected<QuantizedBuffer> QuantizedBuffer::make(std::int64_t rows, std::int64_t 
   QuantizedBuffer b{.q = is_words ? nullptr : exec.arena.allocate_array<std::int8_t>(n),
                     .low = is_exact && !is_words ? exec.arena.allocate_array<std::int8_t>(n) : nullptr,
                     .words = is_words ? exec.arena.allocate_array<std::int16_t>(n) : nullptr,
-                    .scale = exec.arena.allocate_array<float>(n / 32),
+                    .scale = exec.arena.allocate_array<float>(is_exact ? static_cast<std::size_t>(rows) : n / 32),
                     .sum = exec.arena.allocate_array<std::int32_t>(n / 16),
                     .k = k};
   const bool has_numbers = is_words ? b.words != nullptr : b.q && (b.low || !is_exact);
@@ -149,7 +149,7 @@ Expected<QuantizedBuffer> QuantizedBuffer::make(std::int64_t rows, std::int64_t 
 
 void QuantizedBuffer::fill(std::int64_t row, const float* x, const Exec& exec) const {
   const MatmulTable& table = *exec.kernels.matmul;
-  float* row_scale = scale + row * (k / 32);
+  float* row_scale = scale + row * (low || words ? 1 : k / 32);
   std::int32_t* row_sum = sum + row * (k / 16);
   if (words)
     table.quantize_words(x, k, words + row * k, row_scale, row_sum);

@@ -14,15 +14,17 @@
 
 namespace heed {
 
-/// Activations in blocks of 32: value = scale * (256 * q + low) in exact mode, scale * q in fast mode. Many exact rows
-/// are 16-bit words instead where the processor multiplies those faster: value = scale * word.
+/// Activations: value = scale * (256 * q + low) in exact mode, with one scale a row; scale * q in fast mode, with one
+/// for every 32. Many exact rows are 16-bit words instead where the processor multiplies those faster: value = scale *
+/// word.
 struct QuantizedRows {
   const std::int8_t* q = nullptr;       // [rows, k], |q| <= 127
   const std::int8_t* low = nullptr;     // [rows, k], exact mode; none in fast mode
   const std::int16_t* words = nullptr;  // [rows, k], instead of q and low; of each 32 the even ones, then the odd ones
-  const float* scale = nullptr;         // [rows, k/32]
+  const float* scale = nullptr;         // exact: [rows]; fast: [rows, k/32]
   const std::int32_t* sum = nullptr;    // [rows, k/16], sum of the integers over 16 values
 
+  bool is_exact() const noexcept { return low || words; }
   /// The integer of value i of [rows, k], whatever the form.
   int integer(std::size_t i) const noexcept {
     const std::size_t in_block = i % 32;
@@ -32,7 +34,7 @@ struct QuantizedRows {
   /// The same from row `first` on; k as above.
   QuantizedRows from(std::int64_t first, std::int64_t k) const noexcept {
     return {q ? q + first * k : nullptr, low ? low + first * k : nullptr, words ? words + first * k : nullptr,
-            scale + first * (k / 32), sum + first * (k / 16)};
+            scale + first * (is_exact() ? 1 : k / 32), sum + first * (k / 16)};
   }
 };
 
@@ -43,8 +45,8 @@ struct Activations {
   std::int64_t rows = 0, k = 0;
 };
 
-/// Quantizes x [rows, k] into the arena as exec.activations says: block scale = max|x| / 32512 (exact) or / 127 (fast),
-/// rounded to nearest even. k is a multiple of 32.
+/// Quantizes x [rows, k] into the arena as exec.activations says: scale = max|x| / 32512 over the row (exact) or / 127
+/// over 32 values (fast), rounded to nearest even. k is a multiple of 32.
 Expected<Activations> quantize_activations(const float* x, std::int64_t rows, std::int64_t k, Exec& exec);
 
 /// Room in the arena for quantized rows, filled row by row: what every operation that ends in activations uses.

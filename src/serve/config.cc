@@ -45,7 +45,7 @@ constexpr std::array kRows = {
     ConfigRow{"model", "pack_cache_bytes", &C::pack_cache_bytes, 0, kMaxBytes, false,
               "disk for packed weights; the least recently used go; 0: none is kept"},
     ConfigRow{"model", "kv_dtype", &C::kv_dtype, 0, 0, false, "bf16, f16, f32, int8 or int4"},
-    ConfigRow{"model", "activations", &C::activations, 0, 0, false, "exact (16 bits) or fast (8 bits)"},
+    ConfigRow{"model", "activations", &C::activations, 0, 0, false, "auto, exact (16 bits) or fast (8 bits)"},
     ConfigRow{"model", "cpu", &C::cpu, 0, 0, false, "kernels by name (scalar, avx2, avx512, ...); empty: the best"},
     ConfigRow{"engine", "max_running", &C::max_running, 1, 1024, false, "sequences in one step"},
     ConfigRow{"engine", "max_queued", &C::max_queued, 1, 1'000'000, false, "sequences that wait; beyond: 429"},

@@ -79,9 +79,9 @@ struct WordLines {
   static constexpr std::int64_t kColumnBytes = kBits / 4;
   static constexpr std::int32_t kValues = 2;
   static constexpr std::int32_t kFloats = 1;  // one pair of words
-  using Sum = Ints;
+  using Sum = WordSums;
   template <int kRows, int kWide>
-  static void step(const float* a, std::int64_t a_stride, const std::uint8_t* b, Ints (*acc)[kWide]) {
+  static void step(const float* a, std::int64_t a_stride, const std::uint8_t* b, WordSums (*acc)[kWide]) {
     WordPairs line[kWide];
     for (int w = 0; w < kWide; ++w) line[w] = load_words<kBits>(b + 16 * kColumnBytes * w);
 #pragma GCC unroll 8
@@ -107,7 +107,7 @@ constexpr bool kIsScaled = false;
 template <int kBits>
 constexpr bool kIsScaled<WordLines<kBits>> = true;
 inline Floats zero_of(Floats) { return zero_floats(); }
-inline Ints zero_of(Ints) { return broadcast_ints(0); }
+inline WordSums zero_of(const WordSums&) { return zero_word_sums(); }
 
 // Memory that is wanted soon, fetched a few cache lines at every step of the current product: the products walk a page
 // in strips, which the processor's own prefetching does not follow.
@@ -148,7 +148,7 @@ void scores_of(const PageTask& t, std::int32_t row, float (*s)[kKeys]) {
         const Floats worth = load_halfs(scales + 2 * (column + 16 * w));
         for (int r = 0; r < kRows; ++r)
           store_floats(s[r] + column + 16 * w,
-                       mul(to_floats(acc[r][w]), mul(worth, broadcast(t.q[(row + r) * t.k_dim + t.k_dim / 2]))));
+                       mul(floats_of_sums(acc[r][w]), mul(worth, broadcast(t.q[(row + r) * t.k_dim + t.k_dim / 2]))));
       } else {
         for (int r = 0; r < kRows; ++r) store_floats(s[r] + column + 16 * w, acc[r][w]);
       }
@@ -164,7 +164,7 @@ inline void add_columns(const PageTask& t, std::int32_t row, std::int32_t column
   for (int r = 0; r < kRows; ++r)
     for (int w = 0; w < kWide; ++w)
       if constexpr (kIsScaled<Lines>)
-        acc[r][w] = broadcast_ints(0);
+        acc[r][w] = zero_word_sums();
       else
         acc[r][w] = load_floats(o + r * t.v_dim + 16 * w);
   accumulate<Lines, kRows, kWide>(p[0], kKeys, kKeys / Lines::kValues, t.v + column * Lines::kColumnBytes,
@@ -173,7 +173,7 @@ inline void add_columns(const PageTask& t, std::int32_t row, std::int32_t column
     for (int w = 0; w < kWide; ++w) {
       float* to = o + r * t.v_dim + 16 * w;
       if constexpr (kIsScaled<Lines>)
-        store_floats(to, fma(to_floats(acc[r][w]), broadcast(p[r][kKeys / 2]), load_floats(to)));
+        store_floats(to, fma(floats_of_sums(acc[r][w]), broadcast(p[r][kKeys / 2]), load_floats(to)));
       else
         store_floats(to, acc[r][w]);
     }

@@ -2,8 +2,9 @@
 // namespace, after its SIMD layer (simd_*.h): Bytes, Ints, Floats, Dots, FormOf, the tile's shape, the operations.
 //
 // Every tile shape computes, per row and column and in unit order:
-//   acc = fma(float(dot - (sum << shift)), scale_w * scale_a, acc);   acc = fma(min_w, scale_a * float(sum), acc)
-// so that a row's bits depend on that row alone.
+//   acc = fma(float(dot - (sum << shift)), scale_w, acc);   acc = fma(min_w, float(sum), acc)
+// times the row's scale in the end (exact), or with scale_a on scale_w and sum (fast: a scale for every unit). So a
+// row's bits depend on that row alone.
 
 // A row whose values are 256 * high + low meets the same weights twice; the sums are joined exactly.
 struct Halves {
@@ -20,12 +21,22 @@ struct PairDots {
     low.add(w, q.low, j);
   }
   Ints total() { return join_halves(high.total(), low.total()); }
+  void start(Ints s)
+    requires requires(Dot d) { d.start(s); }
+  {
+    low.start(s);
+  }
 };
+
+// Sums that can begin with something need no addition later.
+template <class Dot>
+constexpr bool kTakesStart = requires(Dot d, Ints s) { d.start(s); };
 
 // How a source meets the rows: as bytes (fast), as two halves (exact), or as 16-bit words made of them (a form's
 // choice).
 template <class Single, class Lane, ActivationMode kMode>
 struct Reads {
+  static constexpr bool kRowScale = kMode == ActivationMode::exact;  // else one for every unit
   static constexpr bool kHalves = kMode == ActivationMode::exact && sizeof(Lane) == 1;
   static constexpr int kRows = kHalves ? kPairRows : kTileRows;
   using Dot = std::conditional_t<kHalves, PairDots<Single>, Single>;
@@ -117,6 +128,27 @@ struct Widened : Packed<kKind, kMode> {  // words made where they are used, for 
   typename Form::Weights quad(std::int64_t unit, int j) const { return Form::widen(Base::quad(unit, j)); }
 };
 
+// Reads a panel as it lies in memory, but for its scales: those of super blocks take as many operations as four quads,
+// so where many rows meet a panel they are worked out once.
+template <PackKind kKind, ActivationMode kMode>
+struct Scaled : Packed<kKind, kMode> {
+  using Base = Packed<kKind, kMode>;
+  static constexpr int kParts = parts_of(Base::kFormat);
+  static constexpr std::int64_t kUnitFloats = 16 * kParts * (Base::kFormat.has_min ? 2 : 1);
+  const float* floats = nullptr;  // [units, kUnitFloats]: scales, then mins
+
+  Scaled() = default;
+  Scaled(const std::uint8_t* panel, std::int64_t units, float* room) : Base(panel, units), floats(room) {
+    for (std::int64_t u = 0; u < units; ++u, room += kUnitFloats)
+      for (int part = 0; part < kParts; ++part) {
+        store_floats(room + 16 * part, Base::scale(u, part));
+        if constexpr (Base::kFormat.has_min) store_floats(room + 16 * (kParts + part), Base::min(u, part));
+      }
+  }
+  Floats scale(std::int64_t unit, int part) const { return load_floats(floats + unit * kUnitFloats + 16 * part); }
+  Floats min(std::int64_t unit, int part) const { return scale(unit, kParts + part); }
+};
+
 template <PackKind kKind, ActivationMode kMode>
 struct Expanded {  // reads a stretch unpacked for many rows, in the form this instruction set multiplies fastest
   static constexpr PackFormat kFormat = kPackFormats[static_cast<std::size_t>(kKind)];
@@ -158,9 +190,9 @@ template <class Source>
 struct RowView {
   const typename Source::Lane* q;  // [rows, k]
   const std::int8_t* low;          // [rows, k], halves only
-  const float* scale;              // [rows, units]
+  const float* scale;              // [rows] or [rows, units]
   const std::int32_t* start;       // [rows, units, parts]: -(sum << shift) over a part
-  const float* weighted_sum;       // [rows, units]: scale * sum, what the mins are multiplied by
+  const float* weighted_sum;       // [rows, units]: sum (times the unit's scale), what the mins are multiplied by
   std::int64_t units;
 
   auto at(std::int64_t unit) const {
@@ -174,14 +206,16 @@ struct RowView {
 template <class Source>
 RowView<Source> view_rows(const PanelTask& t) {
   constexpr PackFormat kFormat = Source::kFormat;
-  std::uint8_t* room = t.scratch + kStretchUnits * kMaxExpandedUnitBytes;
+  std::uint8_t* room = t.scratch + panel_scratch_bytes(t.units);
   auto* start = reinterpret_cast<std::int32_t*>(room);
   auto* weighted = reinterpret_cast<float*>(room);  // no format has both an offset and mins
   const std::int64_t n = t.rows * t.units;
+  const auto unit_scale = [&t](std::int64_t i) { return Source::Rows::kRowScale ? 1.0f : t.scale[i]; };
   if constexpr (kFormat.has_min && parts_of(kFormat) == 2)
-    for (std::int64_t i = 0; i < 2 * n; ++i) weighted[i] = t.scale[i / 2] * static_cast<float>(t.sum[i]);
+    for (std::int64_t i = 0; i < 2 * n; ++i) weighted[i] = unit_scale(i / 2) * static_cast<float>(t.sum[i]);
   else if constexpr (kFormat.has_min)
-    for (std::int64_t i = 0; i < n; ++i) weighted[i] = t.scale[i] * static_cast<float>(t.sum[2 * i] + t.sum[2 * i + 1]);
+    for (std::int64_t i = 0; i < n; ++i)
+      weighted[i] = unit_scale(i) * static_cast<float>(t.sum[2 * i] + t.sum[2 * i + 1]);
   else if constexpr (Source::kOffsetShift > 0 && parts_of(kFormat) == 2)
     for (std::int64_t i = 0; i < 2 * n; ++i) start[i] = t.sum[i] * -(1 << Source::kOffsetShift);
   else if constexpr (Source::kOffsetShift > 0)
@@ -218,6 +252,10 @@ void tile(const Source (&w)[kPanels], const RowView<Source>& x, Stretch s, float
 #pragma GCC unroll 2
     for (int part = 0; part < kParts; ++part) {
       Dot dots[kRows][kPanels];
+      if constexpr (Source::kOffsetShift > 0 && kTakesStart<Dot>)
+        for (int r = 0; r < kRows; ++r)
+          for (int p = 0; p < kPanels; ++p)
+            dots[r][p].start(broadcast_ints(x.start[(r * x.units + u) * kParts + part]));
 #pragma GCC unroll 8
       for (int j = 0; j < kQuads; j += kStep) {
         decltype(w[0].quad(0, 0)) quads[kPanels][kStep];
@@ -238,16 +276,23 @@ void tile(const Source (&w)[kPanels], const RowView<Source>& x, Stretch s, float
         for (int r = 0; r < kRows; ++r) {
           const std::int64_t at = r * x.units + u;
           Ints dot = dots[r][p].total();
-          if constexpr (Source::kOffsetShift > 0) dot = add(dot, broadcast_ints(x.start[at * kParts + part]));
-          acc[r][p] = fma(to_floats(dot), mul(ws, broadcast(x.scale[at])), acc[r][p]);
+          if constexpr (Source::kOffsetShift > 0 && !kTakesStart<Dot>)
+            dot = add(dot, broadcast_ints(x.start[at * kParts + part]));
+          if constexpr (Source::Rows::kRowScale)
+            acc[r][p] = fma(to_floats(dot), ws, acc[r][p]);
+          else
+            acc[r][p] = fma(to_floats(dot), mul(ws, broadcast(x.scale[at])), acc[r][p]);
           if constexpr (kFormat.has_min)
             acc[r][p] = fma(w[p].min(u, part), broadcast(x.weighted_sum[at * kParts + part]), acc[r][p]);
         }
       }
     }
   }
-  for (int r = 0; r < kRows; ++r)
-    for (int p = 0; p < kPanels; ++p) store_floats(out + r * stride + p * kPanelColumns, acc[r][p]);
+  const bool is_last = Source::Rows::kRowScale && s.end == x.units;
+  for (int r = 0; r < kRows; ++r) {
+    const Floats scale = broadcast(is_last ? x.scale[r] : 1.0f);
+    for (int p = 0; p < kPanels; ++p) store_floats(out + r * stride + p * kPanelColumns, mul(acc[r][p], scale));
+  }
 }
 
 // The last rows, fewer than kRows.
@@ -265,7 +310,7 @@ RowView<Source> without_first(RowView<Source> x, std::int64_t rows) {
   constexpr int kParts = parts_of(Source::kFormat);
   const std::int64_t units = rows * x.units;
   x.q += units * kUnitDepth, x.low += Source::Rows::kHalves ? units * kUnitDepth : 0;
-  x.scale += units;
+  x.scale += Source::Rows::kRowScale ? rows : units;
   x.start += units * kParts, x.weighted_sum += units * kParts;
   return x;
 }
@@ -343,6 +388,26 @@ void multiply_packed(const PanelTask& t) {
   multiply_side_by_side<1>(t, x, p);
 }
 
+constexpr std::int64_t kScaledRows = 4 * kTileRows;
+
+template <PackKind kKind, ActivationMode kMode>
+void multiply_scaled(const PanelTask& t) {
+  using S = Scaled<kKind, kMode>;
+  const auto x = view_rows<S>(t);
+  auto* room = reinterpret_cast<float*>(t.scratch);
+  for (std::int64_t p = 0; p < t.panels; p += 2) {
+    const std::uint8_t* panel = t.panel + p * t.panel_bytes;
+    float* out = t.out + p * kPanelColumns;
+    if (p + 2 <= t.panels) {
+      const S w[2] = {{panel, t.units, room}, {panel + t.panel_bytes, t.units, room + t.units * S::kUnitFloats}};
+      all_rows(w, x, t.rows, {0, t.units}, out, t.out_stride);
+    } else {
+      const S w[1] = {{panel, t.units, room}};
+      all_rows(w, x, t.rows, {0, t.units}, out, t.out_stride);
+    }
+  }
+}
+
 template <PackKind kKind, ActivationMode kMode>
 void multiply(const PanelTask& t) {
   constexpr std::int64_t kFrom = kMode == ActivationMode::exact ? kExpandRowsExact : kExpandRows;
@@ -352,6 +417,8 @@ void multiply(const PanelTask& t) {
   } else if constexpr (kFrom > 0) {
     if (t.rows >= kFrom) return multiply_expanded<kKind, kMode>(t);
   }
+  if constexpr (kFrom == 0 && kTilePanels == 2 && Packed<kKind, kMode>::kFormat.scales != ScaleForm::half32)
+    if (t.rows >= kScaledRows) return multiply_scaled<kKind, kMode>(t);
   multiply_packed<Packed<kKind, kMode>>(t);
 }
 
@@ -406,30 +473,39 @@ void multiply_floats(const FloatPanelTask& t) {
 // Below it 127 / top overflows; such a block counts as zeros.
 constexpr float kSmallestTop = 1e-36f;
 
-// Scales every block of 32 so that its largest is `levels`, and hands its halves to write(block, first, second).
-template <class Write>
-inline void quantize_blocks(const float* x, std::int64_t k, float levels, float* scale, Write write) {
-  for (std::int64_t u = 0; u < k / kUnitDepth; ++u, x += kUnitDepth) {
+inline Floats to_levels(float top, float levels) { return broadcast(top > kSmallestTop ? levels / top : 0.0f); }
+
+void quantize_fast(const float* x, std::int64_t k, std::int8_t* q, float* scale, std::int32_t* sum) {
+  constexpr float kLevels = 127.0f;
+  for (std::int64_t u = 0; u < k / kUnitDepth; ++u, x += kUnitDepth, q += kUnitDepth) {
     const Floats a = load_floats(x), b = load_floats(x + 16);
     const float top = max_abs(a, b);
-    scale[u] = top / levels;
-    const Floats inverse = broadcast(top > kSmallestTop ? levels / top : 0.0f);
-    write(u, mul(a, inverse), mul(b, inverse));
+    scale[u] = top / kLevels;
+    const Floats inverse = to_levels(top, kLevels);
+    sum[2 * u] = round_to_bytes(mul(a, inverse), q);
+    sum[2 * u + 1] = round_to_bytes(mul(b, inverse), q + 16);
   }
 }
 
-void quantize_fast(const float* x, std::int64_t k, std::int8_t* q, float* scale, std::int32_t* sum) {
-  quantize_blocks(x, k, 127.0f, scale, [q, sum](std::int64_t u, const Floats& a, const Floats& b) {
-    sum[2 * u] = round_to_bytes(a, q + u * kUnitDepth);
-    sum[2 * u + 1] = round_to_bytes(b, q + u * kUnitDepth + 16);
-  });
+// 32512 = 127 * 256: the high half stays within +-127, the low one within a byte.
+constexpr float kExactLevels = 32512.0f;
+
+// Scales a row so that its largest is kExactLevels, and hands 32 values at a time to write(unit, first, second).
+template <class Write>
+inline void quantize_row(const float* x, std::int64_t k, float* scale, Write write) {
+  float top = 0;
+  for (std::int64_t i = 0; i < k; i += kUnitDepth) {
+    const float t = max_abs(load_floats(x + i), load_floats(x + i + 16));
+    top = t > top ? t : top;
+  }
+  *scale = top / kExactLevels;
+  const Floats inverse = to_levels(top, kExactLevels);
+  for (std::int64_t u = 0; u < k / kUnitDepth; ++u, x += kUnitDepth)
+    write(u, mul(load_floats(x), inverse), mul(load_floats(x + 16), inverse));
 }
 
-// 32512 = 127 * 256: the high half stays within +-127, the low one within a byte.
-constexpr float kLevels = 32512.0f;
-
 void quantize_exact(const float* x, std::int64_t k, std::int8_t* q, std::int8_t* low, float* scale, std::int32_t* sum) {
-  quantize_blocks(x, k, kLevels, scale, [q, low, sum](std::int64_t u, const Floats& a, const Floats& b) {
+  quantize_row(x, k, scale, [q, low, sum](std::int64_t u, const Floats& a, const Floats& b) {
     const std::int64_t at = u * kUnitDepth;
     sum[2 * u] = round_to_halves(a, q + at, low + at);
     sum[2 * u + 1] = round_to_halves(b, q + at + 16, low + at + 16);
@@ -438,7 +514,7 @@ void quantize_exact(const float* x, std::int64_t k, std::int8_t* q, std::int8_t*
 
 template <class Form>
 void quantize_words(const float* x, std::int64_t k, std::int16_t* words, float* scale, std::int32_t* sum) {
-  quantize_blocks(x, k, kLevels, scale, [words, sum](std::int64_t u, const Floats& a, const Floats& b) {
+  quantize_row(x, k, scale, [words, sum](std::int64_t u, const Floats& a, const Floats& b) {
     Form::round_to_words(a, b, words + u * kUnitDepth, sum + 2 * u);
   });
 }

@@ -75,7 +75,7 @@ struct PanelTask {
   const std::int8_t* q = nullptr;       // [rows, k]
   const std::int8_t* low = nullptr;     // [rows, k], exact mode
   const std::int16_t* words = nullptr;  // [rows, k], instead of both
-  const float* scale = nullptr;         // [rows, k/32]
+  const float* scale = nullptr;         // exact: [rows]; fast: [rows, k/32]
   const std::int32_t* sum = nullptr;    // [rows, k/16]
   std::int64_t rows = 0;
   float* out = nullptr;             // [rows, panels * 16]
@@ -99,15 +99,20 @@ struct FloatPanelTask {
 // cache beside the rows: 14 units of 16-bit weights and their scales are 17 KiB.
 inline constexpr std::int64_t kStretchUnits = 14, kMaxExpandedUnitBytes = 2 * 512 + 4 * 64;
 
-/// Room for the expanded stretch and for what the rows contribute per unit (8 bytes).
+/// Room for an expanded stretch, or for the scales of two panels as floats.
+static constexpr std::int64_t panel_scratch_bytes(std::int64_t units) {
+  const std::int64_t stretch = kStretchUnits * kMaxExpandedUnitBytes, scales = units * 2 * 4 * 64;
+  return stretch > scales ? stretch : scales;
+}
+/// Room for that and for what the rows contribute per unit (8 bytes).
 static constexpr std::int64_t scratch_bytes(std::int64_t rows, std::int64_t units) {
-  return kStretchUnits * kMaxExpandedUnitBytes + align64(rows * units * 8);
+  return panel_scratch_bytes(units) + align64(rows * units * 8);
 }
 /// Room after it for byte rows that a kernel may widen to words.
 static constexpr std::int64_t widened_bytes(std::int64_t rows, std::int64_t units) { return rows * units * 64; }
 
 struct MatmulTable {
-  /// x [k] -> q [k], low [k] (exact only), scale [k/32], sum [k/16]; see QuantizedRows.
+  /// x [k] -> q [k], low [k] (exact only), scale (exact: one; fast: [k/32]), sum [k/16]; see QuantizedRows.
   void (*quantize_exact)(const float* x, std::int64_t k, std::int8_t* q, std::int8_t* low, float* scale,
                          std::int32_t* sum);
   void (*quantize_fast)(const float* x, std::int64_t k, std::int8_t* q, float* scale, std::int32_t* sum);

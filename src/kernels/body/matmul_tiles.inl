@@ -44,7 +44,10 @@ void add_products(const Source& w, const RowView<Source>& x, std::int64_t begin,
     Ints dot = load_ints(sums.high + r * kPanelColumns);
     if constexpr (Source::Rows::kHalves) dot = join_halves(dot, load_ints(sums.low + r * kPanelColumns));
     if constexpr (Source::kOffsetShift > 0) dot = add(dot, broadcast_ints(x.start[at * kParts + part]));
-    acc[r] = fma(to_floats(dot), mul(ws, broadcast(x.scale[at])), acc[r]);
+    if constexpr (Source::Rows::kRowScale)
+      acc[r] = fma(to_floats(dot), ws, acc[r]);
+    else
+      acc[r] = fma(to_floats(dot), mul(ws, broadcast(x.scale[at])), acc[r]);
     if constexpr (Source::kFormat.has_min)
       acc[r] = fma(w.min(unit, part), broadcast(x.weighted_sum[at * kParts + part]), acc[r]);
   }
@@ -64,7 +67,10 @@ void sixteen_rows(const Source& w, const RowView<Source>& x, Stretch s, float* o
     add_products(w, x, s.begin, step, sums[step & 1], acc);
   }
 #pragma GCC unroll 16
-  for (std::int64_t r = 0; r < kTileHeight; ++r) store_floats(out + r * stride, acc[r]);
+  for (std::int64_t r = 0; r < kTileHeight; ++r) {
+    const bool is_last = Source::Rows::kRowScale && s.end == x.units;
+    store_floats(out + r * stride, mul(acc[r], broadcast(is_last ? x.scale[r] : 1.0f)));
+  }
 }
 
 template <PackKind kKind, ActivationMode kMode>

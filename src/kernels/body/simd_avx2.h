@@ -367,6 +367,9 @@ inline WordPairs broadcast_words(const float* p) {
   const __m256i pair = broadcast_word(p);
   return {pair, pair};
 }
+using WordSums = Ints;
+inline WordSums zero_word_sums() { return broadcast_ints(0); }
+inline Floats floats_of_sums(const WordSums& sum) { return to_floats(sum); }
 inline Ints dot_word_pairs(Ints sum, WordPairs a, WordPairs b) {
   return {_mm256_add_epi32(sum.lo, _mm256_madd_epi16(a.lo, b.lo)),
           _mm256_add_epi32(sum.hi, _mm256_madd_epi16(a.hi, b.hi))};

@@ -44,6 +44,7 @@ struct Dots {
   void add(const Bytes (&w)[1], const std::int8_t* q, int j) {
     sum = _mm512_dpbusd_epi32(sum, w[0], broadcast_word(q + 4 * j));
   }
+  void start(Ints s) { sum = s.v; }
   Ints total() { return {sum}; }
 };
 
@@ -137,7 +138,13 @@ inline WordPairs load_words(const std::uint8_t* p) {
   return _mm512_srai_epi16(_mm512_or_si512(_mm512_slli_epi32(two, 12), _mm512_slli_epi32(two, 24)), 12);
 }
 inline WordPairs broadcast_words(const float* p) { return broadcast_word(reinterpret_cast<const std::int8_t*>(p)); }
-inline Ints dot_word_pairs(Ints sum, WordPairs a, WordPairs b) { return {_mm512_dpwssd_epi32(sum.v, a, b)}; }
+// By the type of its lanes: as __m512i, GCC 12 copies a sum at every step of a loop.
+using WordSums = __v16si;
+inline WordSums zero_word_sums() { return __builtin_bit_cast(WordSums, _mm512_setzero_si512()); }
+inline WordSums dot_word_pairs(WordSums sum, WordPairs a, WordPairs b) {
+  return __builtin_bit_cast(WordSums, _mm512_dpwssd_epi32(__builtin_bit_cast(__m512i, sum), a, b));
+}
+inline Floats floats_of_sums(WordSums sum) { return _mm512_cvtepi32_ps(__builtin_bit_cast(__m512i, sum)); }
 inline void store_words(std::int16_t* p, Floats a) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(a)));
 }

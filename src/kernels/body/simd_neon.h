@@ -242,6 +242,9 @@ inline WordPairs broadcast_words(const float* p) {
   const int16x8_t all = vreinterpretq_s16_s32(vdupq_n_s32(pair));
   return {all, all, all, all};
 }
+using WordSums = Ints;
+inline WordSums zero_word_sums() { return broadcast_ints(0); }
+inline Floats floats_of_sums(const WordSums& sum) { return to_floats(sum); }
 inline Ints dot_word_pairs(Ints sum, WordPairs a, WordPairs b) {
   const auto dot = [](int32x4_t s, int16x8_t x, int16x8_t y) {
     return vaddq_s32(s, vpaddq_s32(vmull_s16(vget_low_s16(x), vget_low_s16(y)), vmull_high_s16(x, y)));

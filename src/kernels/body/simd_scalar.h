@@ -225,6 +225,9 @@ inline WordPairs broadcast_words(const float* p) {
   for (int i = 0; i < 16; ++i) std::memcpy(w.v + 2 * i, p, 4);
   return w;
 }
+using WordSums = Ints;
+inline WordSums zero_word_sums() { return broadcast_ints(0); }
+inline Floats floats_of_sums(const WordSums& sum) { return to_floats(sum); }
 [[gnu::noinline]] inline Ints dot_word_pairs(Ints sum, const WordPairs& a, const WordPairs& b) {
   for (int i = 0; i < 32; ++i) sum.v[i / 2] += a.v[i] * b.v[i];
   return sum;

@@ -37,7 +37,10 @@ MatmulReference matmul_reference(const Tensor& w, const float* x, std::int64_t r
 
 MatmulReference matmul_reference(const Tensor& w, const QuantizedRows& x, std::int64_t rows) {
   std::vector<double> values(static_cast<std::size_t>(rows * w.cols()));
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = double{x.scale[i / 32]} * x.integer(i);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::size_t block = x.is_exact() ? i / static_cast<std::size_t>(w.cols()) : i / 32;
+    values[i] = double{x.scale[block]} * x.integer(i);
+  }
   return multiply(w, values, rows);
 }
 

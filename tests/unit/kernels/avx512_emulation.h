@@ -62,6 +62,7 @@ inline std::int32_t to_int(float x) {
 using __m128i = heed::avx512_emulation::Register<16>;
 using __m256i = heed::avx512_emulation::Register<32>;
 using __m512i = heed::avx512_emulation::Register<64>;
+using __v16si = __m512i;
 using __m512 = heed::avx512_emulation::FloatRegister;
 using __mmask16 = std::uint16_t;
 inline constexpr int _MM_FROUND_TO_NEAREST_INT = 0, _MM_FROUND_NO_EXC = 8;
