@@ -88,6 +88,7 @@ bool aim_at_page(const RowBlock& b, const PageWalk& walk, std::int32_t page, con
   task.k = in_page(page, k_offset);
   task.v = in_page(page, v_offset);
   task.next_k = in_page(next < walk.end() ? next : page, k_offset);
+  task.next_v = in_page(next < walk.end() ? next : page, v_offset);
   return true;
 }
 

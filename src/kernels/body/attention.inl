@@ -117,7 +117,7 @@ struct Ahead {
 
   template <int kLines>
   void fetch() {
-    for (int i = 0; i < kLines; ++i) __builtin_prefetch(at + i * stride);
+    for (int i = 0; i < kLines; ++i) __builtin_prefetch(at + i * stride, 0, 2);
     at += kLines * stride;
   }
 };
@@ -135,7 +135,7 @@ inline void accumulate(const float* a, std::int64_t a_stride, std::int32_t lines
 template <class Lines, int kRows>
 void scores_of(const PageTask& t, std::int32_t row, float (*s)[kKeys]) {
   constexpr int kWide = tile_width(kRows);
-  Ahead ahead{t.v, row == 0 ? 16 * Lines::kColumnBytes : 0};
+  Ahead ahead{t.next_k, row == 0 ? 16 * Lines::kColumnBytes : 0};
   for (std::int32_t column = 0; column < kKeys; column += 16 * kWide) {
     typename Lines::Sum acc[kRows][kWide];
     for (int r = 0; r < kRows; ++r)
@@ -182,7 +182,7 @@ inline void add_columns(const PageTask& t, std::int32_t row, std::int32_t column
 template <class Lines, int kRows>
 void add_values(const PageTask& t, std::int32_t row, const float (*p)[kKeys]) {
   constexpr int kWide = tile_width(kRows);
-  Ahead ahead{t.next_k, row == 0 ? 16 * Lines::kColumnBytes : 0};
+  Ahead ahead{t.next_v, row == 0 ? 16 * Lines::kColumnBytes : 0};
   std::int32_t column = 0;
   for (; column + 16 * kWide <= t.v_dim; column += 16 * kWide)
     add_columns<Lines, kRows, kWide>(t, row, column, p, ahead);

@@ -14,7 +14,8 @@ struct RowState {
 struct PageTask {
   const std::uint8_t* k = nullptr;  // the page's keys of this head (layout: attention.h)
   const std::uint8_t* v = nullptr;
-  const std::uint8_t* next_k = nullptr;  // what will be read after this page: fetched meanwhile. Never null
+  const std::uint8_t* next_k = nullptr;  // of the page that is read after this one: fetched meanwhile. Never null
+  const std::uint8_t* next_v = nullptr;
   std::int32_t k_dim = 0, v_dim = 0;
   std::int32_t rows = 0;
   const float* q = nullptr;                // [rows, k_dim], times scale * log2(e); see pack_queries
