@@ -141,7 +141,7 @@ def result(case, heed, peer, about, args, seen, smaller_is_better=False):
 def compare_tokens(group, options, peers, name, args):
     """heed against each of llama.cpp's settings, on every case of a model."""
     path = model_path(name)
-    sides = [heed_side(group, args, "--model", path, "--activations", args.activations, *options)]
+    sides = [heed_side(group, args, "--model", path, "--activations", args.activations, "--kv-dtype", args.kv_dtype, *options)]
     sides += [peer_side("llama_cpp_bench.py", args, group, path, *options, *settings) for settings in peers]
     for values, seen, about in take_turns(sides, args.runs):
         for case in values[0]:
@@ -293,6 +293,7 @@ def parser():
     p.add_argument("--peer-settings", action="append", metavar="KV,FLASH", help="llama.cpp's cache and flash attention: f16,on q8_0,on f16,off")
     p.add_argument("--peers", type=pathlib.Path, default=ROOT / ".peers", help="their environment; .peers-avx2: built for AVX2 alone (tools/peers.sh avx2)")
     p.add_argument("--cpu", default=os.environ.get("HEED_CPU", ""), help="heed's kernel table, for instance avx2")
+    p.add_argument("--kv-dtype", default="bf16", choices=["bf16", "f16", "f32", "int8", "int4"], help="heed's pages; llama.cpp's: --peer-settings")
     p.add_argument("--activations", default="auto", choices=["auto", "exact", "fast"], help="heed's; llama.cpp's are 8 bits, like fast")
     p.add_argument("--text", default=str(ROOT / "../shared/data/text/wiki.test.raw"))
     p.add_argument("--chunks", type=int, default=20)

@@ -17,12 +17,14 @@ constexpr std::int64_t kRowBlockBytes = std::int64_t{192} << 10;
 constexpr std::int64_t kMinRowBlock = 64, kMaxRowBlock = 256;
 // A task is a few panels times a row block: enough to stream, few enough to balance. Even: some tiles are two wide.
 constexpr std::int64_t kMaxTaskPanels = 8, kTasksPerThread = 4;
+// One or two rows only stream: longer stretches of memory, so that what is fetched ahead is the same thread's.
+constexpr std::int64_t kStreamRows = 2, kMaxStreamPanels = 32;
 
 constexpr std::size_t kMaxJobs = 8;
 
 struct Scratch {
   std::uint8_t* kernel = nullptr;  // [scratch_bytes + widened_bytes]
-  float* out = nullptr;            // [row block, kMaxTaskPanels * 16]
+  float* out = nullptr;            // [row block, most panels of a task * 16]
 };
 
 struct Segment {  // neighbouring panels of one job times a row block
@@ -184,13 +186,14 @@ Expected<void> matmul(const Activations& x, std::span<const MatmulJob> jobs, Exe
     p.first_panel[i + 1] = p.first_panel[i] + panels_of(*jobs[i].w);
     macs += x.rows * x.k * jobs[i].w->n();
   }
-  const std::int64_t total = p.first_panel[jobs.size()];
-  p.task_panels = std::clamp(total * p.row_blocks / (threads * kTasksPerThread) & ~std::int64_t{1}, std::int64_t{2},
-                             kMaxTaskPanels);
+  const std::int64_t total = p.first_panel[jobs.size()],
+                     most_panels = x.rows <= kStreamRows ? kMaxStreamPanels : kMaxTaskPanels;
+  p.task_panels =
+      std::clamp(total * p.row_blocks / (threads * kTasksPerThread) & ~std::int64_t{1}, std::int64_t{2}, most_panels);
   const std::size_t mark = exec.arena.mark();
   const std::int64_t units = x.k / kUnitDepth, widened = x.quantized.words ? 0 : widened_bytes(row_block, units),
                      kernel_bytes = align64(scratch_bytes(row_block, units) + widened),
-                     out_floats = row_block * kMaxTaskPanels * kPanelColumns;
+                     out_floats = row_block * most_panels * kPanelColumns;
   auto* bytes = exec.arena.allocate_array<std::uint8_t>(static_cast<std::size_t>(threads * kernel_bytes));
   auto* floats = exec.arena.allocate_array<float>(static_cast<std::size_t>(threads * out_floats));
   if (!bytes || !floats) return fail(Code::out_of_memory, "matmul: the step's arena is full");

@@ -234,6 +234,20 @@ struct Stretch {
   std::int64_t begin, end;  // units
 };
 
+// Panels side by side are as many streams, more than the processor follows: the next group of them is fetched in its
+// order in memory, into the second-level cache, while this one is multiplied.
+struct GroupAhead {
+  const std::uint8_t* at = nullptr;
+  std::int64_t lines = 0;  // a unit
+
+  GroupAhead() = default;
+  GroupAhead(const std::uint8_t* group, std::int64_t bytes, std::int64_t units)
+      : at(group + bytes), lines((bytes / 64 + units - 1) / units) {}
+  void fetch() {
+    for (std::int64_t i = 0; i < lines; ++i, at += 64) __builtin_prefetch(at, 0, 2);
+  }
+};
+
 enum class Reading : std::uint8_t { first, again };  // of the panels
 
 // kRows rows x kPanels panels; continues the sums in `out` [rows, stride] unless the stretch is the first.
@@ -246,8 +260,12 @@ void tile(const Source (&w)[kPanels], const RowView<Source>& x, Stretch s, float
   for (int r = 0; r < kRows; ++r)
     for (int p = 0; p < kPanels; ++p)
       acc[r][p] = s.begin == 0 ? zero_floats() : load_floats(out + r * stride + p * kPanelColumns);
+  [[maybe_unused]] GroupAhead ahead;
+  if constexpr (kPanels > 2) ahead = GroupAhead(w[0].scales, (w[1].scales - w[0].scales) * kPanels, x.units);
   for (std::int64_t u = s.begin; u < s.end; ++u) {
-    if constexpr (kReading == Reading::first && kPanels <= 2)
+    if constexpr (kPanels > 2)
+      ahead.fetch();
+    else if constexpr (kReading == Reading::first)
       for (int p = 0; p < kPanels; ++p) w[p].fetch_ahead(u);
 #pragma GCC unroll 2
     for (int part = 0; part < kParts; ++part) {
