@@ -41,7 +41,7 @@ void add_attention_kernel_options(CLI::App& g, BenchOptions& o) {
   add_kernel_options(g, o);
   g.add_option("--filter", o.filter, "only cases whose name contains it");
   g.add_option("--case", o.attention_case,
-               "one case: HEADS/KV_HEADS,DIM,QUERIES,KEYS[,causal][,window=N][,f16|bf16|f32], e.g. "
+               "one case: HEADS/KV_HEADS,DIM,QUERIES,KEYS[,causal][,window=N][,bf16|f16|f32|int8|int4], e.g. "
                "14/2,64,1,32768,causal");
 }
 

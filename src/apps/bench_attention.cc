@@ -152,20 +152,12 @@ bool read_numbers(std::string_view text, std::string_view separators, std::span<
   return true;
 }
 
-struct KvName {
-  std::string_view name;
-  DType type;
-};
-constexpr KvName kKvNames[] = {
-    {"bf16", DType::bf16}, {"f16", DType::f16}, {"f32", DType::f32}, {"int8", DType::i8}, {"int4", DType::i4}};
-
 bool read_word(std::string_view word, AttentionShape& s) {
   if (word == "causal") return s.mask.causal = true;
-  for (const KvName& kv : kKvNames)
-    if (word == kv.name) {
-      s.dtype = kv.type;
-      return true;
-    }
+  if (const DType* type = kv_dtype_named(word)) {
+    s.dtype = *type;
+    return true;
+  }
   constexpr std::string_view kWindowWord = "window=";
   if (!word.starts_with(kWindowWord)) return false;
   word.remove_prefix(kWindowWord.size());

@@ -58,7 +58,7 @@ void split_queries(const Choice& c, std::int32_t token, std::int32_t kv_head, fl
   const std::int64_t dim = c.in.k_dim;
   const float* q = c.in.q + token * c.in.q_stride + std::int64_t{kv_head} * c.group() * dim;
   const bool rotated = is_integer_kv(c.in.pool->dtype());
-  const float scale = rotated ? c.in.scale / static_cast<float>(rotation_block(dim)) : c.in.scale;
+  const float scale = c.in.scale * rotation_factor(rotated, dim);
   for (std::int32_t h = 0; h < c.group(); ++h, q += dim, parts += 2 * dim) {
     std::copy_n(q, dim, parts);
     if (rotated) rotate(parts, dim);

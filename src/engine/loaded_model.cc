@@ -50,11 +50,7 @@ std::int64_t free_memory_bytes() {
 }
 
 Expected<DType> kv_dtype_of(const std::string& name) {
-  if (name == "f16") return DType::f16;
-  if (name == "bf16") return DType::bf16;
-  if (name == "f32") return DType::f32;
-  if (name == "int8") return DType::i8;
-  if (name == "int4") return DType::i4;
+  if (const DType* type = kv_dtype_named(name)) return *type;
   return fail(Code::invalid_argument, std::string("load: kv_dtype must be ") + kKvDtypes + ", got " + name, "kv_dtype");
 }
 

@@ -100,6 +100,18 @@ void put_value(DType type, const Place& p, const float* x) {
 
 }  // namespace
 
+const DType* kv_dtype_named(std::string_view name) noexcept {
+  struct Named {
+    std::string_view name;
+    DType type;
+  };
+  static constexpr Named kNames[] = {
+      {"bf16", DType::bf16}, {"f16", DType::f16}, {"f32", DType::f32}, {"int8", DType::i8}, {"int4", DType::i4}};
+  for (const Named& n : kNames)
+    if (n.name == name) return &n.type;
+  return nullptr;
+}
+
 void append_kv(const KvView& kv, std::int32_t first, std::int32_t n, const float* k, std::int64_t k_stride,
                const float* v, std::int64_t v_stride, Exec& exec) {
   constexpr std::int64_t kTokensPerTask = 32;  // even: two tokens' values share a byte in i4

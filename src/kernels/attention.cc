@@ -138,7 +138,7 @@ void merge_span(const Call& call, const RowBlock& b, const Partial& total, const
 void write_rows(const Call& call, const RowBlock& b, const Partial& total) {
   const std::int32_t dim = b.job->kv.v_dim;
   const bool rotated = is_integer_kv(b.job->kv.dtype);
-  const float turned = rotated ? 1.0f / static_cast<float>(rotation_block(dim)) : 1.0f;
+  const float turned = rotation_factor(rotated, dim);
   for (std::int32_t r = 0; r < b.rows; ++r) {
     RowState s = total.state[r];
     float keep = turned;

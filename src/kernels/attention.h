@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "core/dtype.h"
 #include "core/expected.h"
@@ -89,7 +90,9 @@ constexpr DType key_dtype(DType type) noexcept { return type == DType::i4 ? DTyp
 constexpr bool is_kv_dtype(DType type) noexcept {
   return type == DType::f32 || type == DType::f16 || type == DType::bf16 || is_integer_kv(type);
 }
-inline constexpr const char* kKvDtypes = "f32, f16, bf16, int8 or int4";  // as users name them
+/// As users name them: "bf16", "f16", "f32", "int8" (i8), "int4" (i4); null for any other name.
+const DType* kv_dtype_named(std::string_view name) noexcept;
+inline constexpr const char* kKvDtypes = "f32, f16, bf16, int8 or int4";
 
 /// Bytes of one head's keys or values in a page.
 inline std::int64_t kv_head_bytes(DType type, std::int64_t dim) noexcept {

@@ -42,7 +42,7 @@ BlockScratch take_block_scratch(Arena& arena, std::int32_t k_dim) {
 void load_queries(const RowBlock& b, const AttentionTable& table, const BlockScratch& scratch) {
   const std::int32_t dim = b.job->kv.k_dim;
   const bool rotated = is_integer_kv(b.job->kv.dtype);
-  const float turned = rotated ? 1.0f / static_cast<float>(rotation_block(dim)) : 1.0f;
+  const float turned = rotation_factor(rotated, dim);
   const float scale = b.spec->score.scale * kLog2E;
   const float* center = b.job->kv.k_center ? b.job->kv.k_center + std::int64_t{b.kv_head} * dim : nullptr;
   for (std::int32_t r = 0; r < b.rows; ++r) {

@@ -36,4 +36,9 @@ inline void rotate(float* x, std::int64_t dim) noexcept {
   }
 }
 
+/// What a product of rotated rows, or a row rotated twice, is multiplied by.
+constexpr float rotation_factor(bool is_rotated, std::int64_t dim) noexcept {
+  return is_rotated ? 1.0f / static_cast<float>(rotation_block(dim)) : 1.0f;
+}
+
 }  // namespace heed

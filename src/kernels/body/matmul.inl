@@ -230,6 +230,25 @@ RowView<Source> view_rows(const PanelTask& t) {
   }
 }
 
+// The weights' scale, with the unit's of the row where the row has one for every unit.
+template <class Source>
+inline Floats scale_of(const RowView<Source>& x, std::int64_t at, Floats ws) {
+  if constexpr (Source::Rows::kRowScale)
+    return ws;
+  else
+    return mul(ws, broadcast(x.scale[at]));
+}
+
+// A part's integer product joins the row's float sum; `at` is the row's unit.
+template <class Source>
+inline Floats add_product(const Source& w, const RowView<Source>& x, std::int64_t unit, std::int64_t at, int part,
+                          Floats ws, const Ints& dot, Floats acc) {
+  acc = fma(to_floats(dot), scale_of(x, at, ws), acc);
+  if constexpr (Source::kFormat.has_min)
+    acc = fma(w.min(unit, part), broadcast(x.weighted_sum[at * parts_of(Source::kFormat) + part]), acc);
+  return acc;
+}
+
 struct Stretch {
   std::int64_t begin, end;  // units
 };
@@ -296,12 +315,7 @@ void tile(const Source (&w)[kPanels], const RowView<Source>& x, Stretch s, float
           Ints dot = dots[r][p].total();
           if constexpr (Source::kOffsetShift > 0 && !kTakesStart<Dot>)
             dot = add(dot, broadcast_ints(x.start[at * kParts + part]));
-          if constexpr (Source::Rows::kRowScale)
-            acc[r][p] = fma(to_floats(dot), ws, acc[r][p]);
-          else
-            acc[r][p] = fma(to_floats(dot), mul(ws, broadcast(x.scale[at])), acc[r][p]);
-          if constexpr (kFormat.has_min)
-            acc[r][p] = fma(w[p].min(u, part), broadcast(x.weighted_sum[at * kParts + part]), acc[r][p]);
+          acc[r][p] = add_product(w[p], x, u, at, part, ws, dot, acc[r][p]);
         }
       }
     }

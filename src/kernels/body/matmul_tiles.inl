@@ -44,12 +44,7 @@ void add_products(const Source& w, const RowView<Source>& x, std::int64_t begin,
     Ints dot = load_ints(sums.high + r * kPanelColumns);
     if constexpr (Source::Rows::kHalves) dot = join_halves(dot, load_ints(sums.low + r * kPanelColumns));
     if constexpr (Source::kOffsetShift > 0) dot = add(dot, broadcast_ints(x.start[at * kParts + part]));
-    if constexpr (Source::Rows::kRowScale)
-      acc[r] = fma(to_floats(dot), ws, acc[r]);
-    else
-      acc[r] = fma(to_floats(dot), mul(ws, broadcast(x.scale[at])), acc[r]);
-    if constexpr (Source::kFormat.has_min)
-      acc[r] = fma(w.min(unit, part), broadcast(x.weighted_sum[at * kParts + part]), acc[r]);
+    acc[r] = add_product(w, x, unit, at, part, ws, dot, acc[r]);
   }
 }
 

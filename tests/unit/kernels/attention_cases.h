@@ -99,9 +99,13 @@ inline double stored(const KvView& kv, bool is_key, std::int32_t head, std::int3
 
 /// The Hadamard rotation in blocks of the largest power of two in dim, at most 256, by its definition; divided by the
 /// square root of the block it is its own inverse.
-inline std::vector<double> turned(const std::vector<double>& x) {
+inline std::size_t turned_together(std::size_t dim) {
   std::size_t n = 1;
-  while (n < 256 && x.size() % (2 * n) == 0) n *= 2;
+  while (n < 256 && dim % (2 * n) == 0) n *= 2;
+  return n;
+}
+inline std::vector<double> turned(const std::vector<double>& x) {
+  const std::size_t n = turned_together(x.size());
   std::vector<double> y(x.size());
   for (std::size_t i = 0; i < x.size(); ++i) {
     for (std::size_t j = 0; j < n; ++j) {
@@ -120,10 +124,8 @@ inline std::vector<double> stored_row(const KvView& kv, bool is_key, std::int32_
   for (std::int32_t d = 0; d < (is_key ? kv.k_dim : kv.v_dim); ++d)
     row.push_back(stored(kv, is_key, head, token % kPageTokens, d, page));
   if (!is_integer_kv(kv.dtype)) return row;
-  row = turned(row);
-  std::size_t n = 1;  // the page holds H x, not H x / sqrt(n)
-  while (n < 256 && row.size() % (2 * n) == 0) n *= 2;
-  for (double& x : row) x /= std::sqrt(static_cast<double>(n));
+  row = turned(row);  // the page holds H x, not H x / sqrt(n)
+  for (double& x : row) x /= std::sqrt(static_cast<double>(turned_together(row.size())));
   return row;
 }
 
