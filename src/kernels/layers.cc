@@ -1,4 +1,4 @@
-// layers.cc -- norms, RoPE, activations over rows: serial for one row (a region costs microseconds), parallel for many.
+// layers.cc -- norms, activations over rows: serial for one row (a region costs microseconds), parallel for many.
 #include "kernels/layers.h"
 
 #include <cmath>
@@ -12,32 +12,27 @@ namespace {
 
 constexpr std::int64_t kRowsPerTask = 8;
 
-// Makes each row by `make` and quantizes it while it is warm; both forms live in the arena.
+// Makes each row by `make` and quantizes it while it is warm. Floats nobody reads stay in a row of scratch a worker.
 template <class F>
-Expected<Activations> make_rows(std::int64_t rows, std::int64_t dim, Exec& exec, F make) {
+Expected<Activations> make_rows(std::int64_t rows, std::int64_t dim, ActivationForms forms, Exec& exec, F make) {
   HEED_ASSIGN(const QuantizedBuffer out, QuantizedBuffer::make(rows, dim, exec));
-  auto* f32 = exec.arena.allocate_array<float>(static_cast<std::size_t>(rows * dim));
+  const bool keeps_floats = forms == ActivationForms::both;
+  const std::int64_t kept = keeps_floats ? rows : exec.pool.threads();
+  auto* f32 = exec.arena.allocate_array<float>(static_cast<std::size_t>(kept * dim));
   if (!f32) return fail(Code::out_of_memory, "layers: the step's arena is full");
-  exec.pool.parallel_for(rows, kRowsPerTask, [&](std::int64_t begin, std::int64_t end, int) {
+  exec.pool.parallel_for(rows, kRowsPerTask, [&](std::int64_t begin, std::int64_t end, int worker) {
     for (std::int64_t r = begin; r < end; ++r) {
-      make(r, f32 + r * dim);
-      out.fill(r, f32 + r * dim, exec);
+      float* row = f32 + (keeps_floats ? r : worker) * dim;
+      make(r, row);
+      out.fill(r, row, exec);
     }
   });
-  return Activations{.f32 = f32, .quantized = out.rows(), .rows = rows, .k = dim};
+  return Activations{.f32 = keeps_floats ? f32 : nullptr, .quantized = out.rows(), .rows = rows, .k = dim};
 }
 
 // gelu(x) = x/2 (1 + erf(x / sqrt 2)): no model of today's families needs it fast.
 void gated_gelu_row(const float* gate, const float* up, std::int64_t n, float* out) {
   for (std::int64_t i = 0; i < n; ++i) out[i] = 0.5f * gate[i] * (1.0f + std::erf(gate[i] * 0.70710678f)) * up[i];
-}
-
-void rotate_interleaved(float* x, const float* cos, const float* sin, std::int64_t half) {
-  for (std::int64_t i = 0; i < half; ++i) {
-    const float a = x[2 * i], b = x[2 * i + 1];
-    x[2 * i] = a * cos[i] - b * sin[i];
-    x[2 * i + 1] = b * cos[i] + a * sin[i];
-  }
 }
 
 }  // namespace
@@ -56,49 +51,19 @@ void rms_norm(const float* x, std::int64_t x_stride, const float* weight, float 
 }
 
 Expected<Activations> rms_norm_quantized(const float* x, const float* weight, float eps, std::int64_t rows,
-                                         std::int64_t dim, Exec& exec) {
+                                         std::int64_t dim, ActivationForms forms, Exec& exec) {
   const auto run = exec.kernels.layers->rms_norm;
-  return make_rows(rows, dim, exec, [&](std::int64_t r, float* y) { run(x + r * dim, weight, eps, dim, y); });
+  return make_rows(rows, dim, forms, exec, [&](std::int64_t r, float* y) { run(x + r * dim, weight, eps, dim, y); });
 }
 
 Expected<Activations> gated_activation(Activation act, const float* gate, const float* up, std::int64_t stride,
-                                       std::int64_t rows, std::int64_t dim, Exec& exec) {
+                                       std::int64_t rows, std::int64_t dim, ActivationForms forms, Exec& exec) {
   const LayerTable& table = *exec.kernels.layers;
   const auto run = act == Activation::silu        ? table.gated_silu
                    : act == Activation::gelu_tanh ? table.gated_gelu_tanh
                                                   : gated_gelu_row;
-  return make_rows(rows, dim, exec, [&](std::int64_t r, float* y) { run(gate + r * stride, up + r * stride, dim, y); });
-}
-
-double rope_frequency(const RopeSpec& spec, std::int64_t i) noexcept {
-  const double factor = spec.factors.empty() ? 1.0 : static_cast<double>(spec.factors[static_cast<std::size_t>(i)]);
-  return std::pow(static_cast<double>(spec.base), -2.0 * static_cast<double>(i) / spec.dims) *
-         static_cast<double>(spec.scale) / factor;
-}
-
-Expected<void> rope(const RopeSpec& spec, float* x, std::int64_t row_stride, std::int64_t rows, std::int32_t heads,
-                    std::int32_t head_dim, const std::int32_t* positions, Exec& exec) {
-  if (spec.dims == 0) return {};
-  const std::int64_t half = spec.dims / 2;
-  const std::size_t mark = exec.arena.mark();
-  auto* frequency = exec.arena.allocate_array<double>(static_cast<std::size_t>(half));
-  auto* angles = exec.arena.allocate_array<float>(static_cast<std::size_t>(2 * half * exec.pool.threads()));
-  if (!frequency || !angles) return fail(Code::out_of_memory, "rope: the step's arena is full");
-  for (std::int64_t i = 0; i < half; ++i) frequency[i] = rope_frequency(spec, i);
-  const auto rotate = spec.interleaved ? rotate_interleaved : exec.kernels.layers->rotate_split;
-  exec.pool.parallel_for(rows, kRowsPerTask, [&](std::int64_t begin, std::int64_t end, int worker) {
-    float* cos = angles + 2 * half * worker;
-    float* sin = cos + half;
-    for (std::int64_t r = begin; r < end; ++r) {
-      for (std::int64_t i = 0; i < half; ++i) {
-        cos[i] = static_cast<float>(std::cos(positions[r] * frequency[i]));
-        sin[i] = static_cast<float>(std::sin(positions[r] * frequency[i]));
-      }
-      for (std::int32_t h = 0; h < heads; ++h) rotate(x + r * row_stride + h * head_dim, cos, sin, half);
-    }
-  });
-  exec.arena.rewind(mark);
-  return {};
+  return make_rows(rows, dim, forms, exec,
+                   [&](std::int64_t r, float* y) { run(gate + r * stride, up + r * stride, dim, y); });
 }
 
 void embed_rows(const Tensor& table, std::span<const std::int32_t> tokens, float scale, float* out, Exec& exec) {

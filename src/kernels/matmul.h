@@ -38,9 +38,9 @@ struct QuantizedRows {
   }
 };
 
-/// One matrix' left operand, in both forms: `f32` always, `quantized` when some matrix needs it.
+/// One matrix' left operand, in the forms that the matrices need.
 struct Activations {
-  const float* f32 = nullptr;  // [rows, k]
+  const float* f32 = nullptr;  // [rows, k] or none
   QuantizedRows quantized;
   std::int64_t rows = 0, k = 0;
 };

@@ -27,6 +27,7 @@ struct Step {
   float* decay = nullptr;             // [rows, max kv_heads], gates of linear attention
   float* write = nullptr;             // [rows, max kv_heads]
   LinearJob* linear_jobs = nullptr;   // [items]
+  RopeAngles* angles = nullptr;       // [blocks]; blocks that turn alike share them
 };
 
 struct Widths {
@@ -45,7 +46,13 @@ Widths widths(const ModelSpec& spec) {
   return w;
 }
 
-const float* bias_of(const Linear& l) { return l.bias.empty() ? nullptr : l.bias.data(); }
+const float* data_of(const Vector& v) { return v.empty() ? nullptr : v.data(); }
+
+// Which forms of an activation its readers need.
+template <class... Matrix>
+ActivationForms forms_for(const Matrix&... w) {
+  return (w.is_float() || ...) ? ActivationForms::both : ActivationForms::integers;
+}
 
 Expected<void> begin(Step& s) {
   for (const ForwardItem& item : s.items) {
@@ -89,27 +96,41 @@ void embed(Step& s, const Tensor& table) {
   }
 }
 
+// The first block that turns its heads by the same angles as block i.
+std::size_t first_alike(const std::vector<BlockSpec>& blocks, std::size_t i) {
+  std::size_t same = 0;
+  while (same < i && !blocks[same].rope.same_angles(blocks[i].rope)) ++same;
+  return same;
+}
+
+Expected<void> make_angles(Step& s) {
+  const auto& blocks = s.spec.blocks;
+  s.angles = s.exec.arena.allocate_array<RopeAngles>(blocks.size());
+  if (!s.angles) return fail(Code::out_of_memory, kArenaFull);
+  const std::span<const std::int32_t> positions(s.positions, static_cast<std::size_t>(s.rows));
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    const std::size_t same = first_alike(blocks, i);
+    if (same < i) {
+      s.angles[i] = s.angles[same];
+      continue;
+    }
+    HEED_ASSIGN(s.angles[i], rope_angles(blocks[i].rope, positions, s.exec));
+  }
+  return {};
+}
+
 // y += or = norm(branch): how a half's result joins the residual stream.
 Expected<void> join(Step& s, const Activations& input, const Linear& w, const Vector& post_norm) {
   const std::int64_t dim = s.spec.dim;
   if (s.spec.norm_place == NormPlace::pre) {
-    const MatmulJob job{.w = &w.w, .bias = bias_of(w), .out = s.x, .out_stride = dim, .accumulate = true};
+    const MatmulJob job{.w = &w.w, .bias = data_of(w.bias), .out = s.x, .out_stride = dim, .accumulate = true};
     return matmul(input, {&job, 1}, s.exec);
   }
-  const MatmulJob job{.w = &w.w, .bias = bias_of(w), .out = s.branch, .out_stride = dim};
+  const MatmulJob job{.w = &w.w, .bias = data_of(w.bias), .out = s.branch, .out_stride = dim};
   HEED_TRY(matmul(input, {&job, 1}, s.exec));
   rms_norm(s.branch, dim, post_norm.data(), s.spec.norm_eps, s.rows, dim, s.branch, dim, s.exec);
   add(s.x, s.branch, s.rows * dim, s.exec);
   return {};
-}
-
-// The heads of every row are normed on their own: rows * heads rows of head_dim.
-void norm_heads(Step& s, float* heads, std::int64_t stride, std::int32_t count, std::int32_t head_dim,
-                const Vector& weight) {
-  for (std::int64_t r = 0; r < s.rows; ++r) {
-    float* row = heads + r * stride;
-    rms_norm(row, head_dim, weight.data(), s.spec.norm_eps, count, head_dim, row, head_dim, s.exec);
-  }
 }
 
 Expected<void> attend(Step& s, const BlockSpec& b, const BlockWeights& w, std::int32_t layer, const float* q,
@@ -190,17 +211,18 @@ Expected<void> attention_half(Step& s, const BlockSpec& b, const BlockWeights& w
   float* k = q + q_dim;
   float* v = k + kv_dim;
   HEED_ASSIGN(const Activations input,
-              rms_norm_quantized(s.x, w.attn_norm.data(), s.spec.norm_eps, s.rows, s.spec.dim, s.exec));
-  const MatmulJob jobs[] = {{.w = &w.q.w, .bias = bias_of(w.q), .out = q, .out_stride = stride},
-                            {.w = &w.k.w, .bias = bias_of(w.k), .out = k, .out_stride = stride},
-                            {.w = &w.v.w, .bias = bias_of(w.v), .out = v, .out_stride = stride}};
+              rms_norm_quantized(s.x, w.attn_norm.data(), s.spec.norm_eps, s.rows, s.spec.dim,
+                                 forms_for(w.q.w, w.k.w, w.v.w, w.decay.w, w.write.w), s.exec));
+  const MatmulJob jobs[] = {{.w = &w.q.w, .bias = data_of(w.q.bias), .out = q, .out_stride = stride},
+                            {.w = &w.k.w, .bias = data_of(w.k.bias), .out = k, .out_stride = stride},
+                            {.w = &w.v.w, .bias = data_of(w.v.bias), .out = v, .out_stride = stride}};
   HEED_TRY(matmul(input, jobs, s.exec));
-  if (b.has_qk_norm) {
-    norm_heads(s, q, stride, b.attention.heads, b.head_dim, w.q_norm);
-    norm_heads(s, k, stride, b.attention.kv_heads, b.head_dim, w.k_norm);
-  }
-  // q and k stand side by side and turn by the same angles: one call rotates both.
-  HEED_TRY(rope(b.rope, q, stride, s.rows, b.attention.heads + b.attention.kv_heads, b.head_dim, s.positions, s.exec));
+  // q and k stand side by side and turn by the same angles.
+  const HeadGroup groups[] = {{b.attention.heads, data_of(w.q_norm)}, {b.attention.kv_heads, data_of(w.k_norm)}};
+  norm_and_rotate(
+      b.rope, s.angles[layer],
+      {.x = q, .rows = s.rows, .stride = stride, .head_dim = b.head_dim, .groups = groups, .norm_eps = s.spec.norm_eps},
+      s.exec);
   if (b.kind == AttentionKind::linear) {
     HEED_TRY(gates(s, b, w, input));
     HEED_TRY(attend_linear(s, b, w, layer, q, stride));
@@ -213,13 +235,13 @@ Expected<void> attention_half(Step& s, const BlockSpec& b, const BlockWeights& w
 
 Expected<void> ffn_half(Step& s, const BlockSpec& b, const BlockWeights& w) {
   const std::int64_t ffn = b.ffn_dim;
-  HEED_ASSIGN(const Activations input,
-              rms_norm_quantized(s.x, w.ffn_norm.data(), s.spec.norm_eps, s.rows, s.spec.dim, s.exec));
-  const MatmulJob jobs[] = {{.w = &w.gate.w, .bias = bias_of(w.gate), .out = s.gate_up, .out_stride = 2 * ffn},
-                            {.w = &w.up.w, .bias = bias_of(w.up), .out = s.gate_up + ffn, .out_stride = 2 * ffn}};
+  HEED_ASSIGN(const Activations input, rms_norm_quantized(s.x, w.ffn_norm.data(), s.spec.norm_eps, s.rows, s.spec.dim,
+                                                          forms_for(w.gate.w, w.up.w), s.exec));
+  const MatmulJob jobs[] = {{.w = &w.gate.w, .bias = data_of(w.gate.bias), .out = s.gate_up, .out_stride = 2 * ffn},
+                            {.w = &w.up.w, .bias = data_of(w.up.bias), .out = s.gate_up + ffn, .out_stride = 2 * ffn}};
   HEED_TRY(matmul(input, jobs, s.exec));
-  HEED_ASSIGN(const Activations hidden,
-              gated_activation(b.activation, s.gate_up, s.gate_up + ffn, 2 * ffn, s.rows, ffn, s.exec));
+  HEED_ASSIGN(const Activations hidden, gated_activation(b.activation, s.gate_up, s.gate_up + ffn, 2 * ffn, s.rows, ffn,
+                                                         forms_for(w.down.w), s.exec));
   return join(s, hidden, w.down, w.ffn_post_norm);
 }
 
@@ -229,7 +251,8 @@ std::int64_t logit_rows(const ForwardItem& item, std::int64_t vocab) {
 }
 
 Activations slice(const Activations& a, std::int64_t first, std::int64_t rows) {
-  return {.f32 = a.f32 + first * a.k, .quantized = a.quantized.from(first, a.k), .rows = rows, .k = a.k};
+  return {
+      .f32 = a.f32 ? a.f32 + first * a.k : nullptr, .quantized = a.quantized.from(first, a.k), .rows = rows, .k = a.k};
 }
 
 // The rows whose logits are wanted, gathered item by item. Returns how many.
@@ -258,8 +281,8 @@ Expected<void> logits_of(Step& s, const ModelWeights& w, const Activations& rows
 Expected<void> head(Step& s, const ModelWeights& w, const ForwardTrace& trace) {
   const std::int64_t dim = s.spec.dim, wanted = gather(s);
   if (wanted == 0) return {};
-  HEED_ASSIGN(const Activations input,
-              rms_norm_quantized(s.branch, w.output_norm.data(), s.spec.norm_eps, wanted, dim, s.exec));
+  HEED_ASSIGN(const Activations input, rms_norm_quantized(s.branch, w.output_norm.data(), s.spec.norm_eps, wanted, dim,
+                                                          ActivationForms::both, s.exec));
   if (trace.on_layer)
     trace.on_layer(trace.context, static_cast<std::int32_t>(s.spec.blocks.size()), input.f32, wanted, dim);
   std::int64_t row = 0;
@@ -292,10 +315,13 @@ std::vector<KvLayerSpec> kv_layers(const ModelSpec& spec) {
 
 std::size_t step_bytes(const ModelSpec& spec, std::int64_t rows, std::int64_t logit_rows) {
   const Widths w = widths(spec);
+  std::int64_t angles = 0;  // floats a row
+  for (std::size_t i = 0; i < spec.blocks.size(); ++i)
+    if (first_alike(spec.blocks, i) == i) angles += spec.blocks[i].rope.dims;
   // Activations come twice (float and two int8 with scales): 7 bytes a value are enough; attention's scratch is bounded
   // by its own spans and counted with the fixed part.
-  const std::int64_t per_row =
-      4 * (2 * spec.dim + w.qkv + w.heads + 2 * w.ffn + 2 * w.kv_heads) + 7 * (3 * spec.dim + w.heads + w.ffn) + 64;
+  const std::int64_t per_row = 4 * (2 * spec.dim + w.qkv + w.heads + 2 * w.ffn + 2 * w.kv_heads + angles) +
+                               7 * (3 * spec.dim + w.heads + w.ffn) + 64;
   constexpr std::int64_t kFixed = std::int64_t{64} << 20;
   return static_cast<std::size_t>(rows * per_row + logit_rows * 7 * spec.dim + kFixed);
 }
@@ -307,6 +333,7 @@ Expected<void> forward(const ModelSpec& spec, const ModelWeights& weights, std::
   HEED_TRY(begin(s));
   if (s.rows == 0) return {};
   embed(s, weights.tokens);
+  HEED_TRY(make_angles(s));
   if (trace.on_layer) trace.on_layer(trace.context, -1, s.x, s.rows, spec.dim);
   for (std::size_t i = 0; i < spec.blocks.size(); ++i) {
     const std::size_t mark = exec.arena.mark();

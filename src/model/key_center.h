@@ -2,7 +2,7 @@
 #pragma once
 #include <vector>
 
-#include "kernels/layers.h"
+#include "kernels/rope.h"
 
 namespace heed {
 

@@ -9,6 +9,7 @@
 #include "kernels/layers.h"
 #include "kernels/linear_attention.h"
 #include "kernels/position_bias.h"
+#include "kernels/rope.h"
 
 namespace heed {
 

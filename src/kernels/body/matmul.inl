@@ -42,9 +42,8 @@ struct Reads {
   using Dot = std::conditional_t<kHalves, PairDots<Single>, Single>;
 };
 
-// Panels are short, and the processor's own prefetching starts anew at each: two kilobytes hide the way to memory.
-// Where more than two panels are read at once, or once a panel has been read, fetching only costs.
-constexpr std::int64_t kAheadBytes = 2048;
+// Panels are short, and the processor's own prefetching starts anew at each of them, and at its scales.
+constexpr std::int64_t kAheadBytes = 4096;
 
 constexpr int parts_of(const PackFormat& f) { return f.scales == ScaleForm::super16 ? 2 : 1; }  // scales per unit
 
@@ -52,6 +51,7 @@ template <PackKind kKind, ActivationMode kMode>
 struct Packed {  // reads a panel as it lies in memory
   static constexpr PackFormat kFormat = kPackFormats[static_cast<std::size_t>(kKind)];
   static constexpr int kOffsetShift = ByteForm<kFormat.bits>::kCentred ? 0 : kFormat.offset_shift;
+  static constexpr bool kFromMemory = true;
   using Lane = std::int8_t;
   using Rows = Reads<Dots<kFormat.bits>, Lane, kMode>;
   const std::uint8_t* scales;
@@ -60,6 +60,8 @@ struct Packed {  // reads a panel as it lies in memory
   Packed() = default;
   Packed(const std::uint8_t* panel, std::int64_t units)
       : scales(panel), quants(panel + quants_offset(kFormat, units)) {}
+
+  std::int64_t bytes(std::int64_t units) const { return quants - scales + units * kFormat.bits * 64; }
 
   Bytes quad(std::int64_t unit, int j) const {
     const std::uint8_t* u = quants + unit * kFormat.bits * 64;
@@ -87,13 +89,6 @@ struct Packed {  // reads a panel as it lies in memory
     return or_bytes(two, mask_bytes(bit, 4));
   }
 
-  // Panels follow one another, so what lies ahead is this panel's next units, then the next panel's scales.
-  void fetch_ahead(std::int64_t unit) const {
-    const std::uint8_t* ahead = quants + unit * kFormat.bits * 64 + kAheadBytes;
-#pragma GCC unroll 8
-    for (int line = 0; line < kFormat.bits; ++line) __builtin_prefetch(ahead + line * 64);
-  }
-
   const std::uint8_t* super(std::int64_t unit) const {
     return scales + scale_bytes(kFormat, unit & ~(kSuperUnits - 1));
   }
@@ -115,6 +110,28 @@ struct Packed {  // reads a panel as it lies in memory
   }
   // Of bytes as floats: (b - 7.5) / 16 is less than half away from the high nibble.
   static Floats high_nibbles(Floats bytes) { return round_even(mul(sub(bytes, broadcast(7.5f)), broadcast(0.0625f))); }
+};
+
+// Panels are read once, as one long stream from memory: its next bytes are fetched into the second-level cache in their
+// order, a share with each unit, whatever the order in which scales and quants of panels side by side are used.
+class Ahead {
+ public:
+  template <class Source, std::size_t kPanels>
+  Ahead(const Source (&w)[kPanels], std::int64_t units, std::int64_t begin = 0)
+      : lines_((w[0].bytes(units) * static_cast<std::int64_t>(kPanels) / 64 + units - 1) / units),
+        at_(w[kPanels - 1].quants + kAheadBytes + begin * lines_ * 64) {}
+
+  void fetch() {
+    for (std::int64_t i = 0; i < lines_; ++i, at_ += 64) __builtin_prefetch(at_, 0, 2);
+  }
+
+ private:
+  std::int64_t lines_;  // a unit
+  const std::uint8_t* at_;
+};
+
+struct NothingAhead {
+  void fetch() {}
 };
 
 template <PackKind kKind, ActivationMode kMode>
@@ -154,6 +171,7 @@ struct Expanded {  // reads a stretch unpacked for many rows, in the form this i
   static constexpr PackFormat kFormat = kPackFormats[static_cast<std::size_t>(kKind)];
   using Form = typename FormOf<kFormat.bits, kFormat.offset_shift, kMode>::Type;
   static constexpr int kOffsetShift = Form::kCentred ? 0 : kFormat.offset_shift;
+  static constexpr bool kFromMemory = false;
   using Lane = typename Form::Lane;
   using Rows = Reads<typename Form::Dot, Lane, kMode>;
   static constexpr std::int64_t kQuadBytes = Form::kQuadBytes, kUnitBytes = 8 * kQuadBytes + 4 * 64;
@@ -164,17 +182,19 @@ struct Expanded {  // reads a stretch unpacked for many rows, in the form this i
   }
   Floats scale(std::int64_t unit, int half) const { return load_floats(floats(unit) + half * 16); }
   Floats min(std::int64_t unit, int half) const { return load_floats(floats(unit) + 32 + half * 16); }
-  void fetch_ahead(std::int64_t) const {}
   const float* floats(std::int64_t unit) const {
     return reinterpret_cast<const float*>(units + unit * kUnitBytes + 8 * kQuadBytes);
   }
 };
 
 template <PackKind kKind, ActivationMode kMode>
-void expand(const Packed<kKind, kMode>& from, std::int64_t begin, std::int64_t end, std::uint8_t* to) {
+void expand(const Packed<kKind, kMode>& from, std::int64_t units, std::int64_t begin, std::int64_t end,
+            std::uint8_t* to) {
   using E = Expanded<kKind, kMode>;
+  const Packed<kKind, kMode> panels[] = {from};
+  Ahead ahead(panels, units, begin);
   for (std::int64_t u = begin; u < end; ++u, to += E::kUnitBytes) {
-    from.fetch_ahead(u);
+    ahead.fetch();
 #pragma GCC unroll 8
     for (int j = 0; j < 8; ++j) E::Form::store(to + j * E::kQuadBytes, from.quad(u, j));
     auto* floats = reinterpret_cast<float*>(to + 8 * E::kQuadBytes);
@@ -253,20 +273,6 @@ struct Stretch {
   std::int64_t begin, end;  // units
 };
 
-// Panels side by side are as many streams, more than the processor follows: the next group of them is fetched in its
-// order in memory, into the second-level cache, while this one is multiplied.
-struct GroupAhead {
-  const std::uint8_t* at = nullptr;
-  std::int64_t lines = 0;  // a unit
-
-  GroupAhead() = default;
-  GroupAhead(const std::uint8_t* group, std::int64_t bytes, std::int64_t units)
-      : at(group + bytes), lines((bytes / 64 + units - 1) / units) {}
-  void fetch() {
-    for (std::int64_t i = 0; i < lines; ++i, at += 64) __builtin_prefetch(at, 0, 2);
-  }
-};
-
 enum class Reading : std::uint8_t { first, again };  // of the panels
 
 // kRows rows x kPanels panels; continues the sums in `out` [rows, stride] unless the stretch is the first.
@@ -279,13 +285,14 @@ void tile(const Source (&w)[kPanels], const RowView<Source>& x, Stretch s, float
   for (int r = 0; r < kRows; ++r)
     for (int p = 0; p < kPanels; ++p)
       acc[r][p] = s.begin == 0 ? zero_floats() : load_floats(out + r * stride + p * kPanelColumns);
-  [[maybe_unused]] GroupAhead ahead;
-  if constexpr (kPanels > 2) ahead = GroupAhead(w[0].scales, (w[1].scales - w[0].scales) * kPanels, x.units);
+  auto ahead = [&] {
+    if constexpr (kReading == Reading::first && Source::kFromMemory)
+      return Ahead(w, x.units);
+    else
+      return NothingAhead{};
+  }();
   for (std::int64_t u = s.begin; u < s.end; ++u) {
-    if constexpr (kPanels > 2)
-      ahead.fetch();
-    else if constexpr (kReading == Reading::first)
-      for (int p = 0; p < kPanels; ++p) w[p].fetch_ahead(u);
+    ahead.fetch();
 #pragma GCC unroll 2
     for (int part = 0; part < kParts; ++part) {
       Dot dots[kRows][kPanels];
@@ -379,7 +386,7 @@ void multiply_expanded(const PanelTask& t) {
       const Packed<kKind, kMode> panel(t.panel + p * t.panel_bytes, t.units);
       for (std::int64_t begin = first; begin < last; begin += kStretchUnits) {
         const Stretch s{begin, begin + kStretchUnits < last ? begin + kStretchUnits : last};
-        expand(panel, s.begin, s.end, t.scratch);
+        expand(panel, t.units, s.begin, s.end, t.scratch);
         const E w[1] = {{t.scratch - begin * E::kUnitBytes}};
         all_rows(w, x, t.rows, s, t.out + p * kPanelColumns, t.out_stride);
       }
@@ -394,20 +401,7 @@ std::int64_t multiply_side_by_side(const PanelTask& t, const RowView<Source>& x,
     Source w[kPanels];
     for (int i = 0; i < kPanels; ++i) w[i] = Source(t.panel + (p + i) * t.panel_bytes, t.units);
     float* out = t.out + p * kPanelColumns;
-    if constexpr (kPanels <= kTilePanels)
-      all_rows(w, x, t.rows, {0, t.units}, out, t.out_stride);
-    else  // as many panels as sums fit
-      remaining_rows<kStreamPanels / kPanels + 1>(t.rows, w, x, {0, t.units}, out, t.out_stride);
-  }
-  return p;
-}
-
-// One or two rows are bound by reading: the more panels are read at once, the more of them are on their way.
-template <int kPanels, class Source>
-std::int64_t multiply_streams(const PanelTask& t, const RowView<Source>& x, std::int64_t p) {
-  if constexpr (kPanels > kTilePanels) {
-    if (t.rows * kPanels <= kStreamPanels) p = multiply_side_by_side<kPanels>(t, x, p);
-    return multiply_streams<kPanels / 2>(t, x, p);
+    all_rows(w, x, t.rows, {0, t.units}, out, t.out_stride);
   }
   return p;
 }
@@ -415,8 +409,10 @@ std::int64_t multiply_streams(const PanelTask& t, const RowView<Source>& x, std:
 template <class Source>
 void multiply_packed(const PanelTask& t) {
   const auto x = view_rows<Source>(t);
-  std::int64_t p = multiply_streams<kStreamPanels>(t, x, 0);
-  if constexpr (kTilePanels == 2) p = multiply_side_by_side<2>(t, x, p);
+  std::int64_t p = 0;
+  if constexpr (kTilePanels == 2)
+    if (t.rows > 1)
+      p = multiply_side_by_side<2>(t, x, p);  // a row on its own is bound by reading, one stream at a time
   multiply_side_by_side<1>(t, x, p);
 }
 

@@ -81,7 +81,7 @@ void multiply_tiles(const PanelTask& t) {
     float* out = t.out + p * kPanelColumns;
     for (std::int64_t begin = 0; begin < t.units; begin += kStretchUnits) {
       const Stretch s{begin, begin + kStretchUnits < t.units ? begin + kStretchUnits : t.units};
-      expand(panel, s.begin, s.end, t.scratch);
+      expand(panel, t.units, s.begin, s.end, t.scratch);
       const E w[1] = {{t.scratch - begin * E::kUnitBytes}};
       for (std::int64_t row = 0; row < whole; row += kTileHeight)
         sixteen_rows(w[0], without_first(x, row), s, out + row * stride, stride);

@@ -14,7 +14,6 @@ namespace {
 constexpr int kTileRows = 4;
 constexpr int kPairRows = 2;  // of rows in two halves: twice the sums
 constexpr int kTilePanels = 1;
-constexpr int kStreamPanels = 1;                                 // read at once by a single row
 constexpr std::int64_t kExpandRows = 12, kExpandRowsExact = 12;  // storing what was unpacked pays from here on
 constexpr std::int64_t kWordRows = 3;                            // from here on words are faster than halves
 

@@ -13,7 +13,6 @@ namespace {
 constexpr int kTileRows = 6;
 constexpr int kPairRows = 4;  // of rows in two halves: 4 x 2 x 2 integer and 8 float sums
 constexpr int kTilePanels = 2;
-constexpr int kStreamPanels = 8;  // read at once by a single row
 constexpr std::int64_t kExpandRows = 0,
                        kExpandRowsExact = 0;  // never: unpacking two registers is cheap beside twelve vpdpbusd
 constexpr std::int64_t kWordRows = 0;         // never: the halves are as fast

@@ -11,7 +11,6 @@ namespace avxvnni {
 constexpr int kTileRows = 6;
 constexpr int kPairRows = 3;
 constexpr int kTilePanels = 1;
-constexpr int kStreamPanels = 1;  // read at once by a single row
 constexpr std::int64_t kExpandRows = 12, kExpandRowsExact = 6;
 constexpr std::int64_t kWordRows = 0;  // never: halves take no more instructions
 

@@ -9,7 +9,6 @@ namespace {
 constexpr int kTileRows = 3;
 constexpr int kPairRows = 2;  // 2 x 2 x 4 integer and 2 x 4 float sums: 29 too
 constexpr int kTilePanels = 1;
-constexpr int kStreamPanels = 1;  // read at once by a single row
 constexpr std::int64_t kExpandRows = 6, kExpandRowsExact = 4;
 constexpr std::int64_t kWordRows = 0;  // never: halves take no more instructions
 

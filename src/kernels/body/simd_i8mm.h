@@ -9,7 +9,6 @@ namespace {
 constexpr int kTileRows = 3;  // 3 x 4 integer and as many float sums, four weights, one activation
 constexpr int kPairRows = 2;  // 2 x 8 integer and 2 x 4 float sums, and the weights two registers at a time
 constexpr int kTilePanels = 1;
-constexpr int kStreamPanels = 1;  // read at once by a single row
 constexpr std::int64_t kExpandRows = 6, kExpandRowsExact = 4;
 constexpr std::int64_t kWordRows = 0;  // never: halves take no more instructions
 

@@ -10,7 +10,6 @@ namespace {
 constexpr int kTileRows = 2;
 constexpr int kPairRows = 1;
 constexpr int kTilePanels = 1;
-constexpr int kStreamPanels = 1;  // read at once by a single row
 constexpr std::int64_t kExpandRows = 4, kExpandRowsExact = 4;
 constexpr std::int64_t kWordRows = 0;  // never: halves take no more instructions
 

@@ -15,7 +15,6 @@ namespace {
 constexpr int kTileRows = 4;
 constexpr int kPairRows = 4;
 constexpr int kTilePanels = 1;
-constexpr int kStreamPanels = 1;  // read at once by a single row
 constexpr std::int64_t kExpandRows = 8, kExpandRowsExact = 8;
 constexpr std::int64_t kWordRows = 0;  // never: the halves are as fast
 
