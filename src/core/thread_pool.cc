@@ -17,7 +17,12 @@ namespace {
 // a scheduler tick.
 constexpr int kSpins = 2000;
 
-void cpu_pause() noexcept {
+// More threads than processors: whoever waits lets those run that have work.
+void wait_a_little(bool is_crowded) noexcept {
+  if (is_crowded) {
+    sched_yield();
+    return;
+  }
 #if defined(__x86_64__)
   _mm_pause();
 #elif defined(__aarch64__)
@@ -44,7 +49,8 @@ int ThreadPool::usable_cpus() noexcept {
   return std::max(cpus, 1);
 }
 
-ThreadPool::ThreadPool(int threads) : threads_(threads > 0 ? threads : usable_cpus()) {
+ThreadPool::ThreadPool(int threads)
+    : threads_(threads > 0 ? threads : usable_cpus()), is_crowded_(threads_ > usable_cpus()) {
   for (int i = 1; i < threads_; ++i) team_.emplace_back([this, i] { loop(i); });
 }
 
@@ -69,7 +75,7 @@ void ThreadPool::run(std::int64_t n, std::int64_t grain, Body body, void* contex
     const int left = running_.load(std::memory_order_acquire);
     if (left == 0) return;
     if (spin < kSpins)
-      cpu_pause();
+      wait_a_little(is_crowded_);
     else
       running_.wait(left, std::memory_order_acquire);
   }
@@ -88,7 +94,7 @@ void ThreadPool::loop(int worker) noexcept {
   for (;;) {
     for (int spin = 0; epoch_.load(std::memory_order_acquire) == seen; ++spin) {
       if (spin < kSpins)
-        cpu_pause();
+        wait_a_little(is_crowded_);
       else
         epoch_.wait(seen, std::memory_order_acquire);
     }

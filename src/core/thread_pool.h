@@ -44,6 +44,7 @@ class ThreadPool {
   void loop(int worker) noexcept;
 
   int threads_;
+  bool is_crowded_;
   std::vector<std::thread> team_;
   alignas(64) std::atomic<std::uint32_t> epoch_{0};
   alignas(64) std::atomic<int> running_{0};
