@@ -50,7 +50,7 @@ int ThreadPool::usable_cpus() noexcept {
 }
 
 ThreadPool::ThreadPool(int threads)
-    : threads_(threads > 0 ? threads : usable_cpus()), is_crowded_(threads_ > usable_cpus()) {
+    : threads_(threads > 0 ? threads : usable_cpus()), is_crowded_(threads > 0 && threads > usable_cpus()) {
   for (int i = 1; i < threads_; ++i) team_.emplace_back([this, i] { loop(i); });
 }
 

@@ -37,17 +37,12 @@ void gated_gelu_row(const float* gate, const float* up, std::int64_t n, float* o
 
 }  // namespace
 
-void rms_norm(const float* x, std::int64_t x_stride, const float* weight, float eps, std::int64_t rows,
-              std::int64_t dim, float* y, std::int64_t y_stride, Exec& exec) {
+void rms_norm(const float* x, const float* weight, float eps, std::int64_t rows, std::int64_t dim, float* y,
+              Exec& exec) {
   const auto run = exec.kernels.layers->rms_norm;
-  const auto body = [&](std::int64_t begin, std::int64_t end, int) {
-    for (std::int64_t r = begin; r < end; ++r) run(x + r * x_stride, weight, eps, dim, y + r * y_stride);
-  };
-  // Short rows (one head) are cheaper than a region.
-  if (rows * dim < 8192)
-    body(0, rows, 0);
-  else
-    exec.pool.parallel_for(rows, kRowsPerTask, body);
+  exec.pool.parallel_for(rows, kRowsPerTask, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t r = begin; r < end; ++r) run(x + r * dim, weight, eps, dim, y + r * dim);
+  });
 }
 
 Expected<Activations> rms_norm_quantized(const float* x, const float* weight, float eps, std::int64_t rows,

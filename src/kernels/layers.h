@@ -10,9 +10,9 @@
 
 namespace heed {
 
-/// y = x * rsqrt(mean(x^2) + eps) * weight, per row of `dim`. x and y may be the same. Rows strides in floats.
-void rms_norm(const float* x, std::int64_t x_stride, const float* weight, float eps, std::int64_t rows,
-              std::int64_t dim, float* y, std::int64_t y_stride, Exec& exec);
+/// y = x * rsqrt(mean(x^2) + eps) * weight, per row of `dim`. x and y may be the same.
+void rms_norm(const float* x, const float* weight, float eps, std::int64_t rows, std::int64_t dim, float* y,
+              Exec& exec);
 
 /// What the readers of activations need: integers always, floats too where a matrix is one of floats.
 enum class ActivationForms : std::uint8_t { integers, both };

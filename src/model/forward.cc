@@ -128,7 +128,7 @@ Expected<void> join(Step& s, const Activations& input, const Linear& w, const Ve
   }
   const MatmulJob job{.w = &w.w, .bias = data_of(w.bias), .out = s.branch, .out_stride = dim};
   HEED_TRY(matmul(input, {&job, 1}, s.exec));
-  rms_norm(s.branch, dim, post_norm.data(), s.spec.norm_eps, s.rows, dim, s.branch, dim, s.exec);
+  rms_norm(s.branch, post_norm.data(), s.spec.norm_eps, s.rows, dim, s.branch, s.exec);
   add(s.x, s.branch, s.rows * dim, s.exec);
   return {};
 }

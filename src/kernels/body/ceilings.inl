@@ -18,7 +18,6 @@ void chains(std::int64_t rounds) {
 // into the second-level cache, as the kernels do it; nearer that would only cost.
 template <bool kAhead>
 void unite(const std::uint8_t* from, std::int64_t n, Bytes (&seen)[4]) {
-  constexpr std::int64_t kAheadBytes = 4096;
   for (std::int64_t i = 0; i < n; i += 256)
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) {

@@ -42,9 +42,6 @@ struct Reads {
   using Dot = std::conditional_t<kHalves, PairDots<Single>, Single>;
 };
 
-// Panels are short, and the processor's own prefetching starts anew at each of them, and at its scales.
-constexpr std::int64_t kAheadBytes = 4096;
-
 constexpr int parts_of(const PackFormat& f) { return f.scales == ScaleForm::super16 ? 2 : 1; }  // scales per unit
 
 template <PackKind kKind, ActivationMode kMode>
@@ -112,7 +109,8 @@ struct Packed {  // reads a panel as it lies in memory
   static Floats high_nibbles(Floats bytes) { return round_even(mul(sub(bytes, broadcast(7.5f)), broadcast(0.0625f))); }
 };
 
-// Panels are read once, as one long stream from memory: its next bytes are fetched into the second-level cache in their
+// Panels are read once, as one long stream from memory. They are short, and the processor's own prefetching starts anew
+// at each of them and at its scales: the stream's next bytes are fetched into the second-level cache in their
 // order, a share with each unit, whatever the order in which scales and quants of panels side by side are used.
 class Ahead {
  public:

@@ -19,6 +19,7 @@
 
 #include "core/dtype.h"
 #include "kernels/activation_mode.h"
+#include "kernels/body/read_ahead.h"
 
 namespace heed {
 

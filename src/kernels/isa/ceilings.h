@@ -1,5 +1,6 @@
 // ceilings.h -- one table of ceilings an instruction set; kernels/ceilings.cc picks among them.
 #pragma once
+#include "kernels/body/read_ahead.h"
 
 namespace heed {
 
