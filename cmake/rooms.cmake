@@ -17,7 +17,7 @@ set(HEED_ISA_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnn
     -Wno-uninitialized $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>) # GCC 12 warns inside its own AVX-512 headers (bug 105593)
 set(HEED_ISA_FLAGS_avx512bf16 ${HEED_ISA_FLAGS_avx512} -mavx512bf16)
 set(HEED_ISA_FLAGS_avxvnni ${HEED_ISA_FLAGS_avx2} -mavxvnni)
-set(HEED_ISA_FLAGS_amx ${HEED_ISA_FLAGS_avx512bf16} -mamx-tile -mamx-int8)
+set(HEED_ISA_FLAGS_amx ${HEED_ISA_FLAGS_avx512bf16} -mamx-tile -mamx-int8 -mamx-bf16)
 set(HEED_EMULATION_FLAGS_avxvnni ${HEED_ISA_FLAGS_avx2}) # its other instructions are the processor's own
 # On Arm, GCC schedules before it allocates registers; it then spills two to seven times as many of them.
 set(HEED_ISA_FLAGS_neon $<$<CXX_COMPILER_ID:GNU>:-fno-schedule-insns>)

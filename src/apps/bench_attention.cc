@@ -97,7 +97,8 @@ double visible_pairs(const AttentionShape& s) {
 }
 
 Work work_of(const AttentionShape& s, const KernelBench& bench) {
-  const bool has_bf16_dots = s.dtype == DType::bf16 && std::string_view(bench.kernels.name).ends_with("bf16");
+  const std::string_view isa = bench.kernels.name;
+  const bool has_bf16_dots = s.dtype == DType::bf16 && (isa.ends_with("bf16") || isa == "amx");
   const Arithmetic arithmetic = is_integer_kv(s.dtype) ? Arithmetic::int16
                                 : has_bf16_dots        ? Arithmetic::bf16
                                                        : Arithmetic::f32;

@@ -48,7 +48,7 @@ bool may_use_tiles() noexcept {
 
 CpuFeatures detect() noexcept {
   CpuFeatures f = features_of(read_words());
-  f.amx_int8 = f.amx_int8 && may_use_tiles();
+  f.amx = f.amx && may_use_tiles();
   return f;
 }
 #elif defined(__aarch64__)
@@ -72,7 +72,7 @@ CpuFeatures features_of(const X86Words& w) noexcept {
   constexpr int kFma = 12, kOsSaves = 27, kAvx = 28, kF16c = 29;            // leaf 1, ecx
   constexpr int kAvx2 = 5, kF = 16, kDq = 17, kBw = 30, kVl = 31;           // leaf 7, ebx
   constexpr int kVnni = 11;                                                 // leaf 7, ecx
-  constexpr int kAmxTile = 24, kAmxInt8 = 25;                               // leaf 7, edx
+  constexpr int kAmxBf16 = 22, kAmxTile = 24, kAmxInt8 = 25;                // leaf 7, edx
   constexpr int kAvxVnni = 4, kBf16 = 5;                                    // leaf 7.1, eax
   constexpr int kXmm = 1, kYmm = 2, kMasks = 5, kZmmLow = 6, kZmmHigh = 7;  // xcr0
   constexpr int kTileConfig = 17, kTileData = 18;                           // xcr0
@@ -83,7 +83,7 @@ CpuFeatures features_of(const X86Words& w) noexcept {
   f.avx512 = f.avx2 && has(w.xcr0, {kMasks, kZmmLow, kZmmHigh}) && has(w.leaf7_ebx, {kF, kDq, kBw, kVl}) &&
              has(w.leaf7_ecx, {kVnni});
   f.avx512_bf16 = f.avx512 && has(w.leaf7_1_eax, {kBf16});
-  f.amx_int8 = f.avx512_bf16 && has(w.leaf7_edx, {kAmxTile, kAmxInt8}) && has(w.xcr0, {kTileConfig, kTileData});
+  f.amx = f.avx512_bf16 && has(w.leaf7_edx, {kAmxBf16, kAmxTile, kAmxInt8}) && has(w.xcr0, {kTileConfig, kTileData});
   return f;
 }
 

@@ -10,10 +10,10 @@ struct CpuFeatures {
   bool avx_vnni = false;
   bool avx512 = false;  // F BW DQ VL VNNI
   bool avx512_bf16 = false;
-  bool amx_int8 = false;  // tiles and their int8 products, beside avx512_bf16
-  bool neon = false;      // any 64-bit Arm
-  bool dotprod = false;   // sdot (Armv8.2)
-  bool i8mm = false;      // smmla, usdot (Armv8.6), beside dotprod
+  bool amx = false;      // tiles and their int8 and bf16 products, beside avx512_bf16
+  bool neon = false;     // any 64-bit Arm
+  bool dotprod = false;  // sdot (Armv8.2)
+  bool i8mm = false;     // smmla, usdot (Armv8.6), beside dotprod
 };
 
 /// The words x86 processors describe themselves with, and the registers that the system saves.

@@ -84,7 +84,7 @@ void clear(const RowBlock& b, const Partial& p) {
 }
 
 // The rows that see the page, and no others: where each row chose its own pages, a page is seldom for all of them.
-void step_rows(void (*step)(const PageTask&), const PageTask& task, const Partial& out) {
+void step_rows(void (*step)(const PageTask&), const PageTask& task) {
   for (std::int32_t r = 0; r < task.rows;) {
     if (task.visible && task.visible[r] == 0) {
       ++r;
@@ -95,8 +95,8 @@ void step_rows(void (*step)(const PageTask&), const PageTask& task, const Partia
     PageTask part = task;
     part.rows = end - r;
     part.q += std::int64_t{r} * task.k_dim;
-    part.o = out.o + std::int64_t{r} * task.v_dim;
-    part.state = out.state + r;
+    part.o += std::int64_t{r} * task.v_dim;
+    part.state += r;
     if (task.visible) part.visible += r;
     if (task.bias) part.bias += std::int64_t{r} * kPageTokens;
     if (task.shift) part.shift += r;
@@ -105,6 +105,22 @@ void step_rows(void (*step)(const PageTask&), const PageTask& task, const Partia
   }
 }
 
+// While it lives, its thread may take page steps.
+class PageSteps {
+ public:
+  explicit PageSteps(const AttentionTable& table) : leave_(table.leave) {
+    if (table.enter) table.enter();
+  }
+  ~PageSteps() {
+    if (leave_) leave_();
+  }
+  PageSteps(const PageSteps&) = delete;
+  PageSteps& operator=(const PageSteps&) = delete;
+
+ private:
+  void (*leave_)();
+};
+
 std::int32_t span_of_page(std::int32_t page) { return page / kSpanPages; }
 
 // Reduces the pages of one span, from `page` on, from nothing into `out`; returns the first visible page behind it.
@@ -112,11 +128,16 @@ std::int32_t run_span(const Call& call, const RowBlock& b, const PageWalk& walk,
                       const BlockScratch& scratch, const Partial& out, std::int64_t& visited) {
   clear(b, out);
   PageTask task = block_task(b, scratch);
-  const auto step = call.table.page[kv_form(b.job->kv.dtype)];
+  task.o = out.o, task.state = out.state;
+  const std::size_t form = kv_form(b.job->kv.dtype);
+  const auto step = call.table.page[form];
   const std::int32_t end = std::min(walk.end(), (span_of_page(page) + 1) * kSpanPages);
   for (; page < end; page = walk.next(page + 1)) {
     if (!aim_at_page(b, walk, page, scratch, task)) continue;
-    step_rows(step, task, out);
+    if (call.table.takes_sixteen[form])
+      step(task);
+    else
+      step_rows(step, task);
     ++visited;
   }
   return page;
@@ -177,6 +198,7 @@ std::int64_t run_block(const Call& call, const RowBlock& b, const Worker& w) {
 // Enough blocks for all threads: a block is a task.
 void by_blocks(Call& call) {
   call.exec.pool.parallel_for(call.blocks(), 1, [&](std::int64_t begin, std::int64_t end, int worker) {
+    const PageSteps steps(call.table);
     std::int64_t pages = 0;
     for (std::int64_t i = begin; i < end; ++i) pages += run_block(call, call.block(i), call.workers[worker]);
     call.pages += pages;
@@ -184,7 +206,8 @@ void by_blocks(Call& call) {
 }
 
 Expected<Partial> take_partial(Arena& arena, std::int64_t rows, std::int64_t v_dim) {
-  Partial p{arena.allocate_array<float>(static_cast<std::size_t>(rows * v_dim)),
+  const std::int64_t by_sixteen = (rows + 15) / 16 * 16;
+  Partial p{arena.allocate_array<float>(static_cast<std::size_t>(by_sixteen * v_dim)),
             arena.allocate_array<RowState>(static_cast<std::size_t>(rows))};
   if (!p.o || !p.state) return fail(Code::out_of_memory, kAttentionArenaFull);
   return p;
@@ -247,6 +270,7 @@ void finish_block(const Call& call, const Split& split, const SplitBlock& block,
 // Few blocks with many keys (decoding): every visible (block, span) is a task; who ends a block's last one merges them.
 void by_spans(Call& call, const Split& split) {
   call.exec.pool.parallel_for(split.task_count, 1, [&](std::int64_t begin, std::int64_t end, int worker) {
+    const PageSteps steps(call.table);
     const Worker& w = call.workers[worker];
     for (std::int64_t i = begin; i < end; ++i) {
       const SpanTask& task = split.tasks[i];

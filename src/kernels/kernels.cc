@@ -29,7 +29,7 @@ struct Tables {
     if (cpu.avx_vnni) add("avxvnni", matmul_avxvnni(), attention_avx2(), layers_avx2());
     if (cpu.avx512) add("avx512", matmul_avx512(), attention_avx512(), layers_avx512());
     if (cpu.avx512_bf16) add("avx512bf16", matmul_avx512(), attention_avx512bf16(), layers_avx512());
-    if (cpu.amx_int8) add("amx", matmul_amx(), attention_avx512bf16(), layers_avx512());
+    if (cpu.amx) add("amx", matmul_amx(), attention_amx(), layers_avx512());
 #elif defined(__aarch64__)
     if (cpu.neon) add("neon", matmul_neon(), attention_neon(), layers_neon());
     if (cpu.dotprod) add("dotprod", matmul_dotprod(), attention_neon(), layers_neon());

@@ -51,14 +51,11 @@ Expected<Activations> rms_norm_quantized(const float* x, const float* weight, fl
   return make_rows(rows, dim, forms, exec, [&](std::int64_t r, float* y) { run(x + r * dim, weight, eps, dim, y); });
 }
 
-Expected<Activations> gated_activation(Activation act, const float* gate, const float* up, std::int64_t stride,
-                                       std::int64_t rows, std::int64_t dim, ActivationForms forms, Exec& exec) {
+GatedRow gated_row(Activation act, const Exec& exec) noexcept {
   const LayerTable& table = *exec.kernels.layers;
-  const auto run = act == Activation::silu        ? table.gated_silu
-                   : act == Activation::gelu_tanh ? table.gated_gelu_tanh
-                                                  : gated_gelu_row;
-  return make_rows(rows, dim, forms, exec,
-                   [&](std::int64_t r, float* y) { run(gate + r * stride, up + r * stride, dim, y); });
+  return act == Activation::silu        ? table.gated_silu
+         : act == Activation::gelu_tanh ? table.gated_gelu_tanh
+                                        : gated_gelu_row;
 }
 
 void embed_rows(const Tensor& table, std::span<const std::int32_t> tokens, float scale, float* out, Exec& exec) {

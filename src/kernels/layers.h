@@ -23,9 +23,8 @@ Expected<Activations> rms_norm_quantized(const float* x, const float* weight, fl
 
 enum class Activation : std::uint8_t { silu, gelu, gelu_tanh };
 
-/// act(gate) * up, quantized into the arena. gate and up [rows, dim] with the same stride.
-Expected<Activations> gated_activation(Activation act, const float* gate, const float* up, std::int64_t stride,
-                                       std::int64_t rows, std::int64_t dim, ActivationForms forms, Exec& exec);
+/// act(gate) * up over values side by side, as matmul() ends with it.
+GatedRow gated_row(Activation act, const Exec& exec) noexcept;
 
 /// out[i, :] = float(table[token[i], :]) * scale. table [vocab, dim] of any DType that formats knows how to decode.
 void embed_rows(const Tensor& table, std::span<const std::int32_t> tokens, float scale, float* out, Exec& exec);

@@ -21,10 +21,12 @@ constexpr std::int64_t kMaxTaskPanels = 8, kTasksPerThread = 4;
 constexpr std::int64_t kStreamRows = 2, kMaxStreamPanels = 32;
 
 constexpr std::size_t kMaxJobs = 8;
+constexpr std::int64_t kTileHeight = 16;
 
 struct Scratch {
   std::uint8_t* kernel = nullptr;  // [scratch_bytes + widened_bytes]
   float* out = nullptr;            // [row block, most panels of a task * 16]
+  float* gate = nullptr;           // likewise, where a job has a gate
 };
 
 struct Segment {  // neighbouring panels of one job times a row block
@@ -59,14 +61,12 @@ void store(const MatmulJob& job, const Segment& s, const float* tile) {
   }
 }
 
-void multiply_segment(const Product& p, const MatmulJob& job, const Segment& s, const Scratch& scratch) {
-  // Whole columns that replace what was there go where they belong, others past a tile of scratch.
-  const bool is_direct = !job.bias && !job.accumulate && (s.panel + s.panels) * kPanelColumns <= job.w->n();
-  float* out = is_direct ? job.out + s.row * job.out_stride + s.panel * kPanelColumns : scratch.out;
-  const std::int64_t out_stride = is_direct ? job.out_stride : s.panels * kPanelColumns;
-  const PackKind kind = *pack_kind(job.w->source());
+// out [s.rows, stride] = rows x the segment's panels of w.
+void multiply_panels(const Product& p, const PackedMatrix& w, const Segment& s, std::uint8_t* room, float* out,
+                     std::int64_t stride) {
+  const PackKind kind = *pack_kind(w.source());
   const std::int64_t k = p.x.k, bytes = panel_bytes_of(kind, k);
-  const auto* data = reinterpret_cast<const std::uint8_t*>(job.w->data()) + s.panel * bytes;
+  const auto* data = reinterpret_cast<const std::uint8_t*>(w.data()) + s.panel * bytes;
   if (is_quantized(kind)) {
     const QuantizedRows rows = p.x.quantized.from(s.row, k);
     const auto& table = rows.is_exact() ? p.table.exact : p.table.fast;
@@ -77,12 +77,13 @@ void multiply_segment(const Product& p, const MatmulJob& job, const Segment& s, 
                                            .q = rows.q,
                                            .low = rows.low,
                                            .words = rows.words,
+                                           .tiles = rows.tiles,
                                            .scale = rows.scale,
                                            .sum = rows.sum,
                                            .rows = s.rows,
                                            .out = out,
-                                           .out_stride = out_stride,
-                                           .scratch = scratch.kernel});
+                                           .out_stride = stride,
+                                           .scratch = room});
   } else {
     p.table.floats[static_cast<std::size_t>(kind) - kQuantKinds]({.panel = data,
                                                                   .panel_bytes = bytes,
@@ -91,9 +92,39 @@ void multiply_segment(const Product& p, const MatmulJob& job, const Segment& s, 
                                                                   .x = p.x.f32 + s.row * k,
                                                                   .rows = s.rows,
                                                                   .out = out,
-                                                                  .out_stride = out_stride});
+                                                                  .out_stride = stride});
   }
-  if (!is_direct) store(job, s, scratch.out);
+}
+
+// Rows of both halves become rows of the result, in scratch.out, while they are in the second-level cache.
+void join_gate(const MatmulJob& job, const Segment& s, const Scratch& scratch) {
+  const std::int64_t first = s.panel * kPanelColumns, stride = s.panels * kPanelColumns;
+  const std::int64_t columns = std::min(stride, job.w->n() - first);
+  for (std::int64_t r = 0; r < s.rows; ++r) {
+    float *up = scratch.out + r * stride, *gate = scratch.gate + r * stride;
+    if (job.bias)
+      for (std::int64_t c = 0; c < columns; ++c) up[c] += job.bias[first + c];
+    if (job.gate_bias)
+      for (std::int64_t c = 0; c < columns; ++c) gate[c] += job.gate_bias[first + c];
+    job.gated(gate, up, stride, up);
+    std::copy_n(up, columns, job.out + (s.row + r) * job.out_stride + first);
+  }
+}
+
+void multiply_segment(const Product& p, const MatmulJob& job, const Segment& s, const Scratch& scratch) {
+  const std::int64_t stride = s.panels * kPanelColumns;
+  if (job.gate) {
+    multiply_panels(p, *job.gate, s, scratch.kernel, scratch.gate, stride);
+    multiply_panels(p, *job.w, s, scratch.kernel, scratch.out, stride);
+    return join_gate(job, s, scratch);
+  }
+  // Whole columns that replace what was there go where they belong, others past a tile of scratch.
+  const bool is_direct = !job.bias && !job.accumulate && (s.panel + s.panels) * kPanelColumns <= job.w->n();
+  if (is_direct)
+    return multiply_panels(p, *job.w, s, scratch.kernel, job.out + s.row * job.out_stride + s.panel * kPanelColumns,
+                           job.out_stride);
+  multiply_panels(p, *job.w, s, scratch.kernel, scratch.out, stride);
+  store(job, s, scratch.out);
 }
 
 // Task t: panels [t / row_blocks * task_panels, + task_panels) of all jobs laid side by side, row block t % row_blocks.
@@ -109,16 +140,27 @@ void run_task(const Product& p, std::int64_t task, const Scratch& scratch) {
   }
 }
 
+Expected<void> check_matrix(const Activations& x, const PackedMatrix& w) {
+  if (w.k() != x.k)
+    return fail(Code::invalid_argument,
+                "matmul: weights of depth " + std::to_string(w.k()) + " meet activations of " + std::to_string(x.k));
+  if (w.is_float() ? !x.f32 : !x.quantized.scale)
+    return fail(Code::invalid_argument, "matmul: the activations lack the form the weights need");
+  return {};
+}
+
 Expected<void> check_jobs(const Activations& x, std::span<const MatmulJob> jobs) {
   if (jobs.size() > kMaxJobs)
     return fail(Code::invalid_argument, "matmul: at most " + std::to_string(kMaxJobs) +
                                             " matrices share one call, got " + std::to_string(jobs.size()));
   for (const MatmulJob& job : jobs) {
-    if (job.w->k() != x.k)
-      return fail(Code::invalid_argument, "matmul: weights of depth " + std::to_string(job.w->k()) +
-                                              " meet activations of " + std::to_string(x.k));
-    if (job.w->is_float() ? !x.f32 : !x.quantized.scale)
-      return fail(Code::invalid_argument, "matmul: the activations lack the form the weights need");
+    HEED_TRY(check_matrix(x, *job.w));
+    if (!job.gate) continue;
+    HEED_TRY(check_matrix(x, *job.gate));
+    if (job.gate->n() != job.w->n() || !job.gated || job.accumulate)
+      return fail(Code::invalid_argument, "matmul: a gate has as many columns as its matrix (" +
+                                              std::to_string(job.w->n()) + ", got " + std::to_string(job.gate->n()) +
+                                              "), a function, and no residual");
   }
   return {};
 }
@@ -126,8 +168,22 @@ Expected<void> check_jobs(const Activations& x, std::span<const MatmulJob> jobs)
 std::int64_t row_block_of(const Activations& x) {
   const std::int64_t most =
       x.quantized.words ? kMaxRowBlock : std::clamp(kRowBlockBytes / x.k, kMinRowBlock, kMaxRowBlock);
-  const std::int64_t blocks = (x.rows + most - 1) / most;  // of about equal height, whole tiles of 4 and 6
-  return std::min((((x.rows + blocks - 1) / blocks) + 11) / 12 * 12, x.rows);
+  const std::int64_t blocks = (x.rows + most - 1) / most;  // of about equal height
+  constexpr std::int64_t kWholeTiles = 48;                 // of 4, 6 and 16 rows
+  return std::min(((x.rows + blocks - 1) / blocks + kWholeTiles - 1) / kWholeTiles * kWholeTiles, x.rows);
+}
+
+// A unit of sixteen rows stands side by side in tiles, q before low (PanelTask::tiles); `from` [k], or zeros if null.
+void lay_out(const std::int8_t* from, std::int64_t k, std::int64_t row, std::int64_t half, std::int64_t halves,
+             std::int8_t* tiles) {
+  constexpr std::int64_t kHalfBytes = kTileHeight * kUnitDepth;
+  std::int8_t* to =
+      tiles + row / kTileHeight * kTileHeight * k * halves + half * kHalfBytes + row % kTileHeight * kUnitDepth;
+  for (std::int64_t i = 0; i < k; i += kUnitDepth, to += halves * kHalfBytes)
+    if (from)
+      std::copy_n(from + i, kUnitDepth, to);
+    else
+      std::fill_n(to, kUnitDepth, std::int8_t{0});
 }
 
 }  // namespace
@@ -145,7 +201,14 @@ Expected<QuantizedBuffer> QuantizedBuffer::make(std::int64_t rows, std::int64_t 
                     .sum = exec.arena.allocate_array<std::int32_t>(n / 16),
                     .k = k};
   const bool has_numbers = is_words ? b.words != nullptr : b.q && (b.low || !is_exact);
-  if (!has_numbers || !b.scale || !b.sum) return fail(Code::out_of_memory, "quantize: the step's arena is full");
+  const std::int64_t tile_rows = exec.kernels.matmul->tile_rows, halves = b.halves(),
+                     tiled = (rows + kTileHeight - 1) / kTileHeight * kTileHeight;
+  const bool has_tiles = tile_rows > 0 && rows >= tile_rows;
+  if (has_tiles) b.tiles = exec.arena.allocate_array<std::int8_t>(static_cast<std::size_t>(tiled * k * halves));
+  if (!has_numbers || !b.scale || !b.sum || (has_tiles && !b.tiles))
+    return fail(Code::out_of_memory, "quantize: the step's arena is full");
+  for (std::int64_t row = rows; has_tiles && row < tiled; ++row)
+    for (std::int64_t half = 0; half < halves; ++half) lay_out(nullptr, k, row, half, halves, b.tiles);
   return b;
 }
 
@@ -159,6 +222,9 @@ void QuantizedBuffer::fill(std::int64_t row, const float* x, const Exec& exec) c
     table.quantize_exact(x, k, q + row * k, low + row * k, row_scale, row_sum);
   else
     table.quantize_fast(x, k, q + row * k, row_scale, row_sum);
+  if (!tiles) return;
+  lay_out(q + row * k, k, row, 0, halves(), tiles);
+  if (low) lay_out(low + row * k, k, row, 1, halves(), tiles);
 }
 
 Expected<Activations> quantize_activations(const float* x, std::int64_t rows, std::int64_t k, Exec& exec) {
@@ -184,8 +250,9 @@ Expected<void> matmul(const Activations& x, std::span<const MatmulJob> jobs, Exe
   std::int64_t macs = 0;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     p.first_panel[i + 1] = p.first_panel[i] + panels_of(*jobs[i].w);
-    macs += x.rows * x.k * jobs[i].w->n();
+    macs += x.rows * x.k * jobs[i].w->n() * (jobs[i].gate ? 2 : 1);
   }
+  const bool has_gate = std::any_of(jobs.begin(), jobs.end(), [](const MatmulJob& job) { return job.gate; });
   const std::int64_t total = p.first_panel[jobs.size()],
                      most_panels = x.rows <= kStreamRows ? kMaxStreamPanels : kMaxTaskPanels;
   p.task_panels =
@@ -193,14 +260,16 @@ Expected<void> matmul(const Activations& x, std::span<const MatmulJob> jobs, Exe
   const std::size_t mark = exec.arena.mark();
   const std::int64_t units = x.k / kUnitDepth, widened = x.quantized.words ? 0 : widened_bytes(row_block, units),
                      kernel_bytes = align64(scratch_bytes(row_block, units) + widened),
-                     out_floats = row_block * most_panels * kPanelColumns;
+                     out_floats = row_block * most_panels * kPanelColumns,
+                     both_floats = out_floats * (has_gate ? 2 : 1);
   auto* bytes = exec.arena.allocate_array<std::uint8_t>(static_cast<std::size_t>(threads * kernel_bytes));
-  auto* floats = exec.arena.allocate_array<float>(static_cast<std::size_t>(threads * out_floats));
+  auto* floats = exec.arena.allocate_array<float>(static_cast<std::size_t>(threads * both_floats));
   if (!bytes || !floats) return fail(Code::out_of_memory, "matmul: the step's arena is full");
   const std::int64_t tasks = (total + p.task_panels - 1) / p.task_panels * p.row_blocks;
   exec.pool.parallel_for(tasks, 1, [&](std::int64_t begin, std::int64_t end, int worker) {
+    float* out = floats + worker * both_floats;
     for (std::int64_t task = begin; task < end; ++task)
-      run_task(p, task, {bytes + worker * kernel_bytes, floats + worker * out_floats});
+      run_task(p, task, {bytes + worker * kernel_bytes, out, has_gate ? out + out_floats : nullptr});
   });
   exec.arena.rewind(mark);
   exec.counters.matmul_macs += macs;

@@ -21,6 +21,7 @@ struct QuantizedRows {
   const std::int8_t* q = nullptr;       // [rows, k], |q| <= 127
   const std::int8_t* low = nullptr;     // [rows, k], exact mode; none in fast mode
   const std::int16_t* words = nullptr;  // [rows, k], instead of q and low; of each 32 the even ones, then the odd ones
+  const std::int8_t* tiles = nullptr;   // q and low once more, where a processor loads sixteen rows at once (PanelTask)
   const float* scale = nullptr;         // exact: [rows]; fast: [rows, k/32]
   const std::int32_t* sum = nullptr;    // [rows, k/16], sum of the integers over 16 values
 
@@ -31,10 +32,14 @@ struct QuantizedRows {
     if (words) return words[i - in_block + in_block / 2 + in_block % 2 * 16];
     return low ? 256 * q[i] + low[i] : q[i];
   }
-  /// The same from row `first` on; k as above.
+  /// The same from row `first` on; k as above. Tiles have no part that begins between them.
   QuantizedRows from(std::int64_t first, std::int64_t k) const noexcept {
-    return {q ? q + first * k : nullptr, low ? low + first * k : nullptr, words ? words + first * k : nullptr,
-            scale + first * (is_exact() ? 1 : k / 32), sum + first * (k / 16)};
+    return {q ? q + first * k : nullptr,
+            low ? low + first * k : nullptr,
+            words ? words + first * k : nullptr,
+            tiles && first % 16 == 0 ? tiles + first * k * (low ? 2 : 1) : nullptr,
+            scale + first * (is_exact() ? 1 : k / 32),
+            sum + first * (k / 16)};
   }
 };
 
@@ -54,14 +59,19 @@ struct QuantizedBuffer {
   std::int8_t* q = nullptr;
   std::int8_t* low = nullptr;
   std::int16_t* words = nullptr;
+  std::int8_t* tiles = nullptr;
   float* scale = nullptr;
   std::int32_t* sum = nullptr;
   std::int64_t k = 0;
 
   static Expected<QuantizedBuffer> make(std::int64_t rows, std::int64_t k, Exec& exec);
   void fill(std::int64_t row, const float* x, const Exec& exec) const;
-  QuantizedRows rows() const noexcept { return {q, low, words, scale, sum}; }
+  QuantizedRows rows() const noexcept { return {q, low, words, tiles, scale, sum}; }
+  std::int64_t halves() const noexcept { return low ? 2 : 1; }
 };
+
+/// out = f(gate, up) over n values, n a multiple of 16; out may be either of them.
+using GatedRow = void (*)(const float* gate, const float* up, std::int64_t n, float* out);
 
 struct MatmulJob {
   const PackedMatrix* w = nullptr;
@@ -69,6 +79,10 @@ struct MatmulJob {
   float* out = nullptr;         // [rows, n] with stride
   std::int64_t out_stride = 0;  // floats between rows of out
   bool accumulate = false;      // out += result (residual) instead of out =
+  // A gated layer's other half, [n, k] like w: out = gated(x gate^T + gate_bias, x w^T + bias). Not with accumulate.
+  const PackedMatrix* gate = nullptr;
+  const float* gate_bias = nullptr;  // [n] or none
+  GatedRow gated = nullptr;
 };
 
 /// All jobs share the left operand and run in one parallel region.

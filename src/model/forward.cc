@@ -21,7 +21,7 @@ struct Step {
   std::int32_t* positions = nullptr;  // [rows]
   float* qkv = nullptr;               // [rows, max over blocks of (heads + 2 kv_heads) * head_dim]
   float* attended = nullptr;          // [rows, max heads * head_dim]
-  float* gate_up = nullptr;           // [rows, 2 * max ffn_dim]
+  float* hidden = nullptr;            // [rows, max ffn_dim], of the gated feed-forward
   float* branch = nullptr;            // [rows, dim], a half's output before its post-norm (sandwich)
   AttentionJob* jobs = nullptr;       // [items]
   float* decay = nullptr;             // [rows, max kv_heads], gates of linear attention
@@ -70,14 +70,14 @@ Expected<void> begin(Step& s) {
   s.x = floats(s.spec.dim);
   s.qkv = floats(w.qkv);
   s.attended = floats(w.heads);
-  s.gate_up = floats(2 * w.ffn);
+  s.hidden = floats(w.ffn);
   s.branch = floats(s.spec.dim);
   s.positions = s.exec.arena.allocate_array<std::int32_t>(rows);
   s.jobs = s.exec.arena.allocate_array<AttentionJob>(s.items.size());
   s.decay = floats(w.kv_heads);
   s.write = floats(w.kv_heads);
   s.linear_jobs = s.exec.arena.allocate_array<LinearJob>(s.items.size());
-  if (!s.x || !s.qkv || !s.attended || !s.gate_up || !s.branch || !s.positions || !s.jobs || !s.decay || !s.write ||
+  if (!s.x || !s.qkv || !s.attended || !s.hidden || !s.branch || !s.positions || !s.jobs || !s.decay || !s.write ||
       !s.linear_jobs)
     return fail(Code::out_of_memory, kArenaFull);
   return {};
@@ -237,11 +237,15 @@ Expected<void> ffn_half(Step& s, const BlockSpec& b, const BlockWeights& w) {
   const std::int64_t ffn = b.ffn_dim;
   HEED_ASSIGN(const Activations input, rms_norm_quantized(s.x, w.ffn_norm.data(), s.spec.norm_eps, s.rows, s.spec.dim,
                                                           forms_for(w.gate.w, w.up.w), s.exec));
-  const MatmulJob jobs[] = {{.w = &w.gate.w, .bias = data_of(w.gate.bias), .out = s.gate_up, .out_stride = 2 * ffn},
-                            {.w = &w.up.w, .bias = data_of(w.up.bias), .out = s.gate_up + ffn, .out_stride = 2 * ffn}};
-  HEED_TRY(matmul(input, jobs, s.exec));
-  HEED_ASSIGN(const Activations hidden, gated_activation(b.activation, s.gate_up, s.gate_up + ffn, 2 * ffn, s.rows, ffn,
-                                                         forms_for(w.down.w), s.exec));
+  const MatmulJob job{.w = &w.up.w,
+                      .bias = data_of(w.up.bias),
+                      .out = s.hidden,
+                      .out_stride = ffn,
+                      .gate = &w.gate.w,
+                      .gate_bias = data_of(w.gate.bias),
+                      .gated = gated_row(b.activation, s.exec)};
+  HEED_TRY(matmul(input, {&job, 1}, s.exec));
+  HEED_ASSIGN(const Activations hidden, quantize_activations(s.hidden, s.rows, ffn, s.exec));
   return join(s, hidden, w.down, w.ffn_post_norm);
 }
 
@@ -318,12 +322,12 @@ std::size_t step_bytes(const ModelSpec& spec, std::int64_t rows, std::int64_t lo
   std::int64_t angles = 0;  // floats a row
   for (std::size_t i = 0; i < spec.blocks.size(); ++i)
     if (first_alike(spec.blocks, i) == i) angles += spec.blocks[i].rope.dims;
-  // Activations come twice (float and two int8 with scales): 7 bytes a value are enough; attention's scratch is bounded
-  // by its own spans and counted with the fixed part.
-  const std::int64_t per_row = 4 * (2 * spec.dim + w.qkv + w.heads + 2 * w.ffn + 2 * w.kv_heads + angles) +
-                               7 * (3 * spec.dim + w.heads + w.ffn) + 64;
+  // Activations come thrice (float, two int8 with scales, these laid out in tiles): 9 bytes a value are enough;
+  // attention's scratch is bounded by its own spans and counted with the fixed part.
+  const std::int64_t per_row = 4 * (2 * spec.dim + w.qkv + w.heads + w.ffn + 2 * w.kv_heads + angles) +
+                               9 * (3 * spec.dim + w.heads + w.ffn) + 64;
   constexpr std::int64_t kFixed = std::int64_t{64} << 20;
-  return static_cast<std::size_t>(rows * per_row + logit_rows * 7 * spec.dim + kFixed);
+  return static_cast<std::size_t>(rows * per_row + logit_rows * 9 * spec.dim + kFixed);
 }
 
 Expected<void> forward(const ModelSpec& spec, const ModelWeights& weights, std::span<ForwardItem> items, Exec& exec,

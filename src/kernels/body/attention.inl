@@ -209,8 +209,8 @@ inline std::uint32_t lanes_of(std::uint64_t visible, std::int32_t column) {
   return static_cast<std::uint32_t>(visible >> column) & 0xffffu;
 }
 
-// Shift, bias, softcap and mask of one row, each behind one branch. Returns the highest score.
-inline float adjust_scores(const PageTask& t, std::int32_t row, float* s) {
+// Shift, bias, softcap and mask of one row, each behind one branch. Returns the highest scores by lane.
+inline Floats adjusted_scores(const PageTask& t, std::int32_t row, float* s) {
   if (t.shift)
     for (std::int32_t c = 0; c < kKeys; c += 16) store_floats(s + c, add(load_floats(s + c), broadcast(t.shift[row])));
   if (t.bias)
@@ -224,7 +224,7 @@ inline float adjust_scores(const PageTask& t, std::int32_t row, float* s) {
     for (std::int32_t c = 0; c < kKeys; c += 16)
       store_floats(s + c, keep_lanes(load_floats(s + c), lanes_of(visible, c), broadcast(-__builtin_inff())));
   const Floats low = max(load_floats(s), load_floats(s + 16)), high = max(load_floats(s + 32), load_floats(s + 48));
-  return max_lanes(max(low, high));
+  return max(low, high);
 }
 
 // s = 2^(s - shift), 0 for hidden keys; returns the sum.
@@ -241,7 +241,7 @@ inline float exponentials(const PageTask& t, std::int32_t row, float shift, floa
 
 // Scores become probabilities relative to the row's running maximum, which grows first if it must.
 inline void softmax_row(const PageTask& t, std::int32_t row, float* s) {
-  const float highest = adjust_scores(t, row, s);
+  const float highest = max_lanes(adjusted_scores(t, row, s));
   RowState& state = t.state[row];
   if (highest > state.m) {
     alignas(64) float change[16];
@@ -290,7 +290,7 @@ struct ProbabilityStep {
     alignas(64) float s[kRows][kKeys];
     scores_of<typename Lines::Keys, kRows>(task, row, s);
     for (int r = 0; r < kRows; ++r) {
-      adjust_scores(task, row + r, s[r]);
+      adjusted_scores(task, row + r, s[r]);
       exponentials(task, row + r, lse[row + r], s[r]);
     }
     __builtin_memcpy(p + row * kKeys, s, sizeof s);
@@ -328,8 +328,11 @@ void probabilities(const PageTask& t, const float* lse, float* p) {
 template <class Bf16Lines>
 constexpr AttentionTable kTable = {
     {page<FloatLines>, page<HalfLines>, page<Bf16Lines>, page<WordLines<8>>, page<WordLines<8>, WordLines<4>>},
+    {},
     {probabilities<FloatLines>, probabilities<HalfLines>, probabilities<Bf16Lines>, probabilities<WordLines<8>>,
      probabilities<WordLines<8>>},
     {nullptr, nullptr, Bf16Lines::kPackQueries, pack_query_words, pack_query_words},
     finish_floats,
-    blend_floats};
+    blend_floats,
+    nullptr,
+    nullptr};

@@ -33,12 +33,18 @@ inline constexpr std::size_t kKvForms = 5;
 
 struct AttentionTable {
   void (*page[kKvForms])(const PageTask&);
+  /// Whether a page step takes its rows by sixteen: rows that see nothing may then stand among those that do, and q and
+  /// o have room for a multiple of 16 rows. What stands in the rows past the last comes to nothing.
+  bool takes_sixteen[kKvForms];
   /// The tap: p [rows, 64] = 2^(s - lse), 0 for hidden keys; lse [rows] in units of log 2.
   void (*probabilities[kKvForms])(const PageTask&, const float* lse, float* p);
   /// Turns q [rows, dim] in place into what the steps read, rows still dim floats apart; null: floats as they are.
   void (*pack_queries[kKvForms])(float* q, std::int64_t rows, std::int64_t dim);
   void (*finish)(const float* x, float factor, std::int64_t n, float* out);   // out = x * factor; zeros become +0
   void (*blend)(float* x, float a, const float* y, float b, std::int64_t n);  // x = a x + b y
+  /// Called by a thread before its first page step and after its last; null: nothing to set up.
+  void (*enter)();
+  void (*leave)();
 };
 
 }  // namespace heed

@@ -183,18 +183,19 @@ struct Expanded {  // reads a stretch unpacked for many rows, in the form this i
   const float* floats(std::int64_t unit) const {
     return reinterpret_cast<const float*>(units + unit * kUnitBytes + 8 * kQuadBytes);
   }
+  static void store(std::uint8_t* p, Bytes b) { Form::store(p, b); }
 };
 
-template <PackKind kKind, ActivationMode kMode>
+// Units [begin, end) of a panel, unpacked for E: eight quads, then the scales and mins as floats.
+template <class E, PackKind kKind, ActivationMode kMode>
 void expand(const Packed<kKind, kMode>& from, std::int64_t units, std::int64_t begin, std::int64_t end,
             std::uint8_t* to) {
-  using E = Expanded<kKind, kMode>;
   const Packed<kKind, kMode> panels[] = {from};
   Ahead ahead(panels, units, begin);
   for (std::int64_t u = begin; u < end; ++u, to += E::kUnitBytes) {
     ahead.fetch();
 #pragma GCC unroll 8
-    for (int j = 0; j < 8; ++j) E::Form::store(to + j * E::kQuadBytes, from.quad(u, j));
+    for (int j = 0; j < 8; ++j) E::store(to + j * E::kQuadBytes, from.quad(u, j));
     auto* floats = reinterpret_cast<float*>(to + 8 * E::kQuadBytes);
     store_floats(floats, from.scale(u, 0));
     if constexpr (parts_of(E::kFormat) == 2) store_floats(floats + 16, from.scale(u, 1));
@@ -384,7 +385,7 @@ void multiply_expanded(const PanelTask& t) {
       const Packed<kKind, kMode> panel(t.panel + p * t.panel_bytes, t.units);
       for (std::int64_t begin = first; begin < last; begin += kStretchUnits) {
         const Stretch s{begin, begin + kStretchUnits < last ? begin + kStretchUnits : last};
-        expand(panel, t.units, s.begin, s.end, t.scratch);
+        expand<E>(panel, t.units, s.begin, s.end, t.scratch);
         const E w[1] = {{t.scratch - begin * E::kUnitBytes}};
         all_rows(w, x, t.rows, s, t.out + p * kPanelColumns, t.out_stride);
       }
@@ -461,6 +462,7 @@ constexpr MatmulTable kTable = {
     quantize_fast,
     words_quantizer<FormOf<4, 0, ActivationMode::exact>::Type>(),
     kWordRows,
+    0,
     {kExact<PackKind::q4_0>, kExact<PackKind::q4_1>, kExact<PackKind::q5_0>, kExact<PackKind::q5_1>,
      kExact<PackKind::q8_0>, kExact<PackKind::q2_k>, kExact<PackKind::q3_k>, kExact<PackKind::q4_k>,
      kExact<PackKind::q5_k>, kExact<PackKind::q6_k>},

@@ -76,6 +76,7 @@ struct PanelTask {
   const std::int8_t* q = nullptr;       // [rows, k]
   const std::int8_t* low = nullptr;     // [rows, k], exact mode
   const std::int16_t* words = nullptr;  // [rows, k], instead of both
+  const std::int8_t* tiles = nullptr;   // beside them, see tile_rows: [rows/16, units, q then low, 16, 32]
   const float* scale = nullptr;         // exact: [rows]; fast: [rows, k/32]
   const std::int32_t* sum = nullptr;    // [rows, k/16]
   std::int64_t rows = 0;
@@ -99,11 +100,14 @@ struct FloatPanelTask {
 // Many rows meet a panel unpacked ("expanded") once, a stretch of units at a time so that it stays in the first-level
 // cache beside the rows: 14 units of 16-bit weights and their scales are 17 KiB.
 inline constexpr std::int64_t kStretchUnits = 14, kMaxExpandedUnitBytes = 2 * 512 + 4 * 64;
+// Tiles meet longer stretches of bytes, 768 a unit, since a stretch begins and ends with turns that do half of a step.
+inline constexpr std::int64_t kTileStretchUnits = 28, kTiledUnitBytes = 512 + 4 * 64;
 
 /// Room for an expanded stretch, or for the scales of two panels as floats.
 static constexpr std::int64_t panel_scratch_bytes(std::int64_t units) {
-  const std::int64_t stretch = kStretchUnits * kMaxExpandedUnitBytes, scales = units * 2 * 4 * 64;
-  return stretch > scales ? stretch : scales;
+  const std::int64_t stretch = kStretchUnits * kMaxExpandedUnitBytes, tiled = kTileStretchUnits * kTiledUnitBytes,
+                     scales = units * 2 * 4 * 64, either = stretch > tiled ? stretch : tiled;
+  return either > scales ? either : scales;
 }
 /// Room for that and for what the rows contribute per unit (8 bytes).
 static constexpr std::int64_t scratch_bytes(std::int64_t rows, std::int64_t units) {
@@ -119,6 +123,7 @@ struct MatmulTable {
   void (*quantize_fast)(const float* x, std::int64_t k, std::int8_t* q, float* scale, std::int32_t* sum);
   void (*quantize_words)(const float* x, std::int64_t k, std::int16_t* words, float* scale, std::int32_t* sum);
   std::int64_t word_rows;  // exact mode: from so many rows on activations are words; 0: never, quantize_words is null
+  std::int64_t tile_rows;  // from so many rows on they are laid out in tiles as well, zeros after the last; 0: never
   void (*exact[kQuantKinds])(const PanelTask&);
   void (*fast[kQuantKinds])(const PanelTask&);
   void (*floats[kFloatKinds])(const FloatPanelTask&);

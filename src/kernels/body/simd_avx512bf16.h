@@ -5,14 +5,17 @@
 namespace heed {
 namespace {
 
+// 32 floats become 16 pairs of bf16.
+inline void store_pairs(float* to, Floats first, Floats second) {
+  const __m512bh pairs = _mm512_cvtne2ps_pbh(second, first);
+  __builtin_memcpy(to, &pairs, 64);
+}
+
 // x [n] becomes n/2 pairs in place (each 16 values end in the first half of their place).
 inline void pack_pairs(float* x, std::int64_t n) {
   auto* to = reinterpret_cast<std::uint8_t*>(x);
   std::int64_t i = 0;
-  for (; i + 32 <= n; i += 32) {
-    const __m512bh pairs = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + i + 16), _mm512_loadu_ps(x + i));
-    __builtin_memcpy(to + 2 * i, &pairs, 64);
-  }
+  for (; i + 32 <= n; i += 32) store_pairs(x + i / 2, _mm512_loadu_ps(x + i), _mm512_loadu_ps(x + i + 16));
   if (i < n) {
     const __m512bh pairs = _mm512_cvtne2ps_pbh(_mm512_setzero_ps(), _mm512_loadu_ps(x + i));
     __builtin_memcpy(to + 2 * i, &pairs, 32);

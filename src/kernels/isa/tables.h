@@ -20,6 +20,7 @@ const LayerTable& layers_avx512() noexcept;
 const AttentionTable& attention_avx512bf16() noexcept;
 const MatmulTable& matmul_avxvnni() noexcept;
 const MatmulTable& matmul_amx() noexcept;
+const AttentionTable& attention_amx() noexcept;
 #elif defined(__aarch64__)
 const MatmulTable& matmul_neon() noexcept;
 const AttentionTable& attention_neon() noexcept;

@@ -21,7 +21,7 @@ std::string names(const CpuFeatures& f) {
   add(f.avx_vnni, "avx_vnni");
   add(f.avx512, "avx512");
   add(f.avx512_bf16, "avx512_bf16");
-  add(f.amx_int8, "amx_int8");
+  add(f.amx, "amx");
   add(f.neon, "neon");
   add(f.dotprod, "dotprod");
   add(f.i8mm, "i8mm");
@@ -59,12 +59,15 @@ TEST(Cpu, KnowsX86Processors) {
       {"Zen 5", {kLeaf1, kSkylakeX, kVnni, 0, bits({4, 5}), kZmm}, "avx2 avx_vnni avx512 avx512_bf16"},
       {"Sapphire Rapids",
        {kLeaf1, kSkylakeX, kVnni, kAmx, bits({4, 5}), kTiles},
-       "avx2 avx_vnni avx512 avx512_bf16 amx_int8"},
+       "avx2 avx_vnni avx512 avx512_bf16 amx"},
       {"Sapphire Rapids, a system without tiles",
        {kLeaf1, kSkylakeX, kVnni, kAmx, bits({4, 5}), kZmm},
        "avx2 avx_vnni avx512 avx512_bf16"},
       {"a machine that hides tile int8",
        {kLeaf1, kSkylakeX, kVnni, bits({22, 24}), bits({4, 5}), kTiles},
+       "avx2 avx_vnni avx512 avx512_bf16"},
+      {"a machine that hides tile bf16",
+       {kLeaf1, kSkylakeX, kVnni, bits({24, 25}), bits({4, 5}), kTiles},
        "avx2 avx_vnni avx512 avx512_bf16"},
   };
   for (const X86Row& row : rows) EXPECT_EQ(names(features_of(row.words)), row.features) << row.processor;

@@ -1,8 +1,8 @@
-// amx_emulation.h -- the tile instructions that the kernels use, byte by byte, after avx512_emulation.h. Semantics:
-// Intel SDM, volume 2 (LDTILECFG, TILELOADD, TDPBSUD, TILESTORED). Where the processor would fault, the sums become a
-// number that no test accepts.
+// amx_emulation.h -- the tile instructions that the kernels use (and the shuffles beside them), byte by byte, after
+// avx512bf16_emulation.h. Semantics: Intel SDM, volume 2 (LDTILECFG, TILELOADD, TDPBSSD, TDPBF16PS, TILESTORED). Where
+// the processor would fault, the sums become a number that no test accepts.
 #pragma once
-#include "tests/unit/kernels/avx512_emulation.h"
+#include "tests/unit/kernels/avx512bf16_emulation.h"
 
 namespace heed::amx_emulation {
 
@@ -38,6 +38,18 @@ inline void fault(int tile) {
 namespace heed {
 namespace {
 
+/// Quarters of 128 bits: two of a, then two of b, by two bits of `pick` each.
+[[gnu::noinline]] inline __m512 _mm512_shuffle_f32x4(__m512 a, __m512 b, int pick) {
+  __m512 out;
+  for (int i = 0; i < 16; ++i) out.lanes[i] = (i < 8 ? a : b).lanes[4 * (pick >> (i / 4 * 2) & 3) + i % 4];
+  return out;
+}
+/// The same with the floats of every quarter.
+[[gnu::noinline]] inline __m512 _mm512_shuffle_ps(__m512 a, __m512 b, int pick) {
+  __m512 out;
+  for (int i = 0; i < 16; ++i) out.lanes[i] = (i % 4 < 2 ? a : b).lanes[i / 4 * 4 + (pick >> (i % 4 * 2) & 3)];
+  return out;
+}
 [[gnu::noinline]] inline void _tile_loadconfig(const void* p) {
   const auto* config = static_cast<const unsigned char*>(p);
   auto& t = amx_emulation::tiles;
@@ -62,19 +74,47 @@ namespace {
   for (int r = 0; r < t.rows[tile]; ++r)
     std::memcpy(static_cast<char*>(base) + r * stride, t.data[tile][r], static_cast<std::size_t>(t.row_bytes[tile]));
 }
-/// sums[m][n] += signed bytes 4k..4k+3 of rows[m] times unsigned bytes 4n..4n+3 of weights[k], over all k.
-[[gnu::noinline]] inline void _tile_dpbsud(int sums, int rows, int weights) {
+/// Whether rows x lines of 4 bytes fit the sums.
+inline bool fits(int sums, int rows, int lines) {
+  const auto& t = amx_emulation::tiles;
+  return t.configured && t.rows[sums] == t.rows[rows] && t.row_bytes[sums] == t.row_bytes[lines] &&
+         t.row_bytes[rows] == 4 * t.rows[lines] && t.rows[rows] > 0 && t.rows[lines] > 0;
+}
+/// sums[m][n] += bytes 4k..4k+3 of rows[m] times bytes 4n..4n+3 of weights[k], over all k; all of them signed.
+[[gnu::noinline]] inline void _tile_dpbssd(int sums, int rows, int weights) {
   auto& t = amx_emulation::tiles;
-  const bool fits = t.configured && t.rows[sums] == t.rows[rows] && t.row_bytes[sums] == t.row_bytes[weights] &&
-                    t.row_bytes[rows] == 4 * t.rows[weights] && t.rows[rows] > 0 && t.rows[weights] > 0;
-  if (!fits) return amx_emulation::fault(sums);
+  if (!fits(sums, rows, weights)) return amx_emulation::fault(sums);
   for (int m = 0; m < t.rows[sums]; ++m)
     for (int n = 0; n < t.row_bytes[sums] / 4; ++n) {
       std::int32_t sum;
       std::memcpy(&sum, t.data[sums][m] + 4 * n, 4);
       for (int k = 0; k < t.rows[weights]; ++k)
         for (int i = 0; i < 4; ++i)
-          sum += static_cast<std::int8_t>(t.data[rows][m][4 * k + i]) * t.data[weights][k][4 * n + i];
+          sum += static_cast<std::int8_t>(t.data[rows][m][4 * k + i]) *
+                 static_cast<std::int8_t>(t.data[weights][k][4 * n + i]);
+      std::memcpy(t.data[sums][m] + 4 * n, &sum, 4);
+    }
+}
+/// sums[m][n] += (products of the even bf16 of rows[m] and lines[.][n], summed) + (those of the odd ones); denormals
+/// are zero.
+[[gnu::noinline]] inline void _tile_dpbf16ps(int sums, int rows, int lines) {
+  auto& t = amx_emulation::tiles;
+  if (!fits(sums, rows, lines)) return amx_emulation::fault(sums);
+  const auto number = [](const unsigned char* p, int i) {
+    std::uint16_t bits;
+    std::memcpy(&bits, p + 2 * i, 2);
+    return flush_denormal(bf16_to_float(bits));
+  };
+  for (int m = 0; m < t.rows[sums]; ++m)
+    for (int n = 0; n < t.row_bytes[sums] / 4; ++n) {
+      float sum, part[2] = {};
+      std::memcpy(&sum, t.data[sums][m] + 4 * n, 4);
+      for (int k = 0; k < t.rows[lines]; ++k)
+        for (const int i : {0, 1}) {
+          const float x = number(t.data[rows][m], 2 * k + i), y = number(t.data[lines][k], 2 * n + i);
+          part[i] = flush_denormal(std::fma(x, y, part[i]));
+        }
+      sum = flush_denormal(flush_denormal(sum) + flush_denormal(part[0] + part[1]));
       std::memcpy(t.data[sums][m] + 4 * n, &sum, 4);
     }
 }

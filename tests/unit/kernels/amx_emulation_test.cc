@@ -31,28 +31,28 @@ struct Sums {
 
 Sums product(const Config& config) {
   std::int8_t rows[2][8] = {{1, -2, 3, -4, 5, -6, 7, -8}, {-128, -128, -128, -128, -128, -128, -128, -128}};
-  std::uint8_t weights[2][12];  // quad, then column, then k
+  std::int8_t weights[2][12];  // quad, then column, then k
   for (int k = 0; k < 8; ++k)
-    for (int n = 0; n < 3; ++n) weights[k / 4][4 * n + k % 4] = static_cast<std::uint8_t>(n == 2 ? 255 : n + k);
+    for (int n = 0; n < 3; ++n) weights[k / 4][4 * n + k % 4] = static_cast<std::int8_t>(n == 2 ? -128 : n + k);
   Sums sums;
   sums.v[0][3] = sums.v[1][3] = 77;
   _tile_loadconfig(&config);
   _tile_zero(0);
   _tile_loadd(1, rows, 8);
   _tile_loadd(2, weights, 12);
-  _tile_dpbsud(0, 1, 2);
-  _tile_dpbsud(0, 1, 2);
+  _tile_dpbssd(0, 1, 2);
+  _tile_dpbssd(0, 1, 2);
   _tile_stored(0, &sums, 16);
   _tile_release();
   return sums;
 }
 
-TEST(AmxEmulation, MultipliesSignedRowsWithUnsignedWeights) {
+TEST(AmxEmulation, MultipliesSignedBytes) {
   const Sums s = product(small_config());
   for (int n = 0; n < 3; ++n) {
     int first = 0, second = 0;
     for (int k = 0; k < 8; ++k) {
-      const int w = n == 2 ? 255 : n + k;
+      const int w = n == 2 ? -128 : n + k;
       first += (k % 2 == 0 ? k + 1 : -(k + 1)) * w;
       second += -128 * w;
     }

@@ -127,6 +127,9 @@ V load_vector(const void* p) {
 [[gnu::noinline]] inline __m512i _mm512_srai_epi32(__m512i a, unsigned n) {
   return emulation::map2<std::int32_t>(a, a, [&](std::int32_t x, std::int32_t) { return x >> (n > 31 ? 31 : n); });
 }
+[[gnu::noinline]] inline __m512i _mm512_sub_epi8(__m512i a, __m512i b) {
+  return emulation::map2<std::uint8_t>(a, b, [](int x, int y) { return x - y; });
+}
 [[gnu::noinline]] inline __m512i _mm512_sub_epi32(__m512i a, __m512i b) {
   return emulation::map2<std::uint32_t>(a, b, [](std::uint32_t x, std::uint32_t y) { return x - y; });
 }

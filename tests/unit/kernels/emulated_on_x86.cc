@@ -11,6 +11,7 @@ const MatmulTable& matmul_avxvnni_emulated() noexcept;
 const MatmulTable& matmul_amx_emulated() noexcept;
 const AttentionTable& attention_avx512_emulated() noexcept;
 const AttentionTable& attention_avx512bf16_emulated() noexcept;
+const AttentionTable& attention_amx_emulated() noexcept;
 const LayerTable& layers_avx512_emulated() noexcept;
 
 std::span<const Kernels> emulated_matmul_kernels() noexcept {
@@ -29,6 +30,7 @@ std::span<const Kernels> emulated_attention_kernels() noexcept {
       Kernels{"avx512 emulated", best_kernels().matmul, &attention_avx512_emulated(), &layers_avx512_emulated()},
       Kernels{"avx512bf16 emulated", best_kernels().matmul, &attention_avx512bf16_emulated(),
               &layers_avx512_emulated()},
+      Kernels{"amx emulated", best_kernels().matmul, &attention_amx_emulated(), &layers_avx512_emulated()},
   };
   return all;
 }

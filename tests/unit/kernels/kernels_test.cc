@@ -18,7 +18,7 @@ TEST(Kernels, EveryFeatureHasItsTable) {
               {"avxvnni", cpu.avx_vnni},
               {"avx512", cpu.avx512},
               {"avx512bf16", cpu.avx512_bf16},
-              {"amx", cpu.amx_int8},
+              {"amx", cpu.amx},
               {"neon", cpu.neon},
               {"dotprod", cpu.dotprod},
               {"i8mm", cpu.i8mm}};

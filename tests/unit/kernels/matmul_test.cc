@@ -288,6 +288,37 @@ TEST_P(Matmul, BiasAndResidual) {
     }
 }
 
+// gate * up is a stand-in for an activation: what reaches it and where it goes is what is tested.
+void multiply_halves(const float* gate, const float* up, std::int64_t n, float* out) {
+  for (std::int64_t i = 0; i < n; ++i) out[i] = gate[i] * up[i];
+}
+
+TEST_P(Matmul, AGateJoinsItsMatrix) {
+  std::mt19937 random(12);
+  const std::int64_t k = 256, n = 150;  // an odd last panel, several tasks
+  const Weights up = random_weights(DType::q4_k, n, k, random), gate = random_weights(DType::q6_k, n, k, random);
+  const std::vector<float> bias(static_cast<std::size_t>(n), 0.25f);
+  for (const Kernels* kernels : matmul_kernels())
+    for (const std::int64_t rows : {1, 2, 29})
+      for (const bool with_bias : {false, true}) {
+        const auto x = random_rows(rows, k, random);
+        Bench b(*kernels, 2);
+        std::vector<float> want = b.run(up, x, rows), out(want.size() + 7, 9.0f);
+        const std::vector<float> gates = b.run(gate, x, rows);
+        const float added = with_bias ? 0.25f : 0.0f;
+        for (std::size_t i = 0; i < want.size(); ++i) want[i] = (gates[i] + added) * (want[i] + added);
+        want.insert(want.end(), 7, 9.0f);  // nothing is written behind the last row
+        Exec e = b.exec();
+        const auto packed_up = PackedMatrix::pack(up.tensor, e), packed_gate = PackedMatrix::pack(gate.tensor, e);
+        const auto a = quantize_activations(x.data(), rows, k, e);
+        MatmulJob job{
+            .w = &*packed_up, .out = out.data(), .out_stride = n, .gate = &*packed_gate, .gated = multiply_halves};
+        if (with_bias) job.bias = job.gate_bias = bias.data();
+        ASSERT_TRUE(matmul(*a, {&job, 1}, e));
+        EXPECT_EQ(out, want) << kernels->name << " rows " << rows;
+      }
+}
+
 TEST_P(Matmul, PacksTakeNoMoreThanTheFile) {
   std::mt19937 random(9);
   for (const DType type : kTypes) {
@@ -388,6 +419,30 @@ TEST_P(Matmul, WrongShapesAreNamed) {
   const MatmulJob job{.w = &*packed, .out = out.data(), .out_stride = 16};
   EXPECT_EQ(matmul(*a, {&job, 1}, e).error().code, Code::invalid_argument);
   EXPECT_EQ(quantize_activations(x.data(), 1, 33, e).error().code, Code::invalid_argument);
+}
+
+TEST_P(Matmul, AGateThatDoesNotFitIsNamed) {
+  std::mt19937 random(13);
+  const Weights w = random_weights(DType::q8_0, 32, 64, random), narrow = random_weights(DType::q8_0, 16, 64, random),
+                deep = random_weights(DType::q8_0, 32, 96, random);
+  Bench b(best_kernels());
+  Exec e = b.exec();
+  const auto packed = PackedMatrix::pack(w.tensor, e), packed_narrow = PackedMatrix::pack(narrow.tensor, e),
+             packed_deep = PackedMatrix::pack(deep.tensor, e);
+  const std::vector<float> x(64, 1.0f);
+  const auto a = quantize_activations(x.data(), 1, 64, e);
+  std::vector<float> out(32);
+  MatmulJob job{.w = &*packed, .out = out.data(), .out_stride = 32, .gate = &*packed, .gated = multiply_halves};
+  EXPECT_TRUE(matmul(*a, {&job, 1}, e));
+  for (const PackedMatrix* gate : {&*packed_narrow, &*packed_deep}) {
+    job.gate = gate;
+    EXPECT_EQ(matmul(*a, {&job, 1}, e).error().code, Code::invalid_argument);
+  }
+  job.gate = &*packed;
+  job.accumulate = true;
+  EXPECT_EQ(matmul(*a, {&job, 1}, e).error().code, Code::invalid_argument);
+  job.accumulate = false, job.gated = nullptr;
+  EXPECT_EQ(matmul(*a, {&job, 1}, e).error().code, Code::invalid_argument);
 }
 
 }  // namespace
