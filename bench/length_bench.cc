@@ -1,7 +1,7 @@
 // length_bench.cc -- time against length for every way to see less than everything, with the fitted exponent.
 //
 // A whole prompt of n tokens goes through one attention layer in chunks of 512, as the engine does it; then one token
-// is decoded behind it. Two query heads on one KV head of 64 dimensions, f16 pages. One JSON line a case and length,
+// is decoded behind it. Two query heads on one KV head of 64 dimensions, bf16 pages. One JSON line a case and length,
 // one with the slope of log(time) over log(n) a case, and what a window costs against the keys it shows.
 //   length_bench [--threads N] [--most N] [--runs N] [filter]
 #include <algorithm>
@@ -96,7 +96,7 @@ class Layer {
 
  private:
   static PagePool make_pool(std::int32_t length) {
-    auto pool = PagePool::make({{1, kDim, kDim}}, DType::f16, (length + kPageTokens - 1) / kPageTokens);
+    auto pool = PagePool::make({{1, kDim, kDim}}, DType::bf16, (length + kPageTokens - 1) / kPageTokens);
     if (!pool) std::abort();
     return std::move(*pool);
   }

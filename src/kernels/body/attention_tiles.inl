@@ -122,24 +122,27 @@ inline Floats probability_pairs(const PageTask& t, std::int32_t row, float shift
 // The next page's keys and values, a share with each row of this one.
 class PageAhead {  // 64 tokens of bf16 are two lines of 64 bytes a dim
  public:
-  PageAhead(const PageTask& t, std::int32_t rows)
+  explicit PageAhead(const PageTask& t)
       : k_(t.next_k),
         v_(t.next_v),
-        k_lines_((2 * t.k_dim + rows - 1) / rows),
-        v_lines_((2 * t.v_dim + rows - 1) / rows) {}
+        k_end_(k_ + 128 * std::int64_t{t.k_dim}),
+        v_end_(v_ + 128 * std::int64_t{t.v_dim}) {}
   void fetch() {
-    for (std::int32_t i = 0; i < k_lines_; ++i, k_ += 64) __builtin_prefetch(k_, 0, 2);
-    for (std::int32_t i = 0; i < v_lines_; ++i, v_ += 64) __builtin_prefetch(v_, 0, 2);
+    for (const std::uint8_t* end = at_most(k_, k_end_); k_ < end; k_ += 64) __builtin_prefetch(k_, 0, 2);
+    for (const std::uint8_t* end = at_most(v_, v_end_); v_ < end; v_ += 64) __builtin_prefetch(v_, 0, 2);
   }
 
  private:
-  const std::uint8_t *k_, *v_;
-  std::int32_t k_lines_, v_lines_;
+  static constexpr std::int64_t kShare = 16 * 64;  // a tile's rows fetch a page of 128 dims
+  static const std::uint8_t* at_most(const std::uint8_t* from, const std::uint8_t* end) {
+    return from + kShare < end ? from + kShare : end;
+  }
+  const std::uint8_t *k_, *v_, *k_end_, *v_end_;
 };
 
 // softmax_row of attention.inl for a tile of rows: what is one number a row is worked out for all of them at once. Rows
 // that see nothing, or are none of the task's, get probabilities of zero.
-inline void softmax_tile(const PageTask& t, std::int32_t row, TileScores& scores) {
+inline void softmax_tile(const PageTask& t, std::int32_t row, TileScores& scores, PageAhead& ahead) {
   const std::int32_t rows = t.rows - row < kHeight ? t.rows - row : kHeight;
   const auto sees = [&](std::int32_t r) { return r < rows && visible_to(t, row + r) != 0; };
   RowState* state = t.state + row;
@@ -152,9 +155,8 @@ inline void softmax_tile(const PageTask& t, std::int32_t row, TileScores& scores
   const Floats was = load_floats(old_m), is = max(was, max_of_each(by_lane));
   store_floats(m, is);
   store_floats(shrink, exp2_floats(sub(was, is)));
-  PageAhead ahead(t, rows);
   for (std::int32_t r = 0; r < kHeight; ++r) {
-    if (row == 0 && r < rows) ahead.fetch();
+    ahead.fetch();
     if (!sees(r)) {
       by_lane[r] = zero_floats();
       store_pairs(scores.s[r], zero_floats(), zero_floats());
@@ -172,19 +174,31 @@ inline void softmax_tile(const PageTask& t, std::int32_t row, TileScores& scores
     if (sees(r)) state[r] = {m[r], state[r].l * shrink[r] + sum[r]};
 }
 
+// The first row at or after `row`, in steps of sixteen, whose tile holds one that sees something; t.rows if none does.
+inline std::int32_t next_tile(const PageTask& t, std::int32_t row) {
+  if (!t.visible) return row;
+  for (; row < t.rows; row += kHeight)
+    for (std::int32_t r = row; r < row + kHeight && r < t.rows; ++r)
+      if (t.visible[r] != 0) return row;
+  return t.rows;
+}
+
 // The scores of the next rows are on their way while these become probabilities; they are stored late, because a store
 // that waits for its product fills the scheduler.
 void tile_page(const PageTask& t) {
   if (t.k_dim % kTileDepth != 0) return page<DotLines>(t);
   TileScores scores[2];
-  begin_scores(t, 0);
+  std::int32_t row = next_tile(t, 0);
+  PageAhead ahead(t);
+  begin_scores(t, row);
   end_scores(scores[0]);
-  for (std::int32_t row = 0, at = 0; row < t.rows; row += kHeight, at ^= 1) {
-    const bool goes_on = row + kHeight < t.rows;
-    if (goes_on) begin_scores(t, row + kHeight);
-    softmax_tile(t, row, scores[at]);
-    if (goes_on) end_scores(scores[at ^ 1]);
+  for (int at = 0; row < t.rows; at ^= 1) {
+    const std::int32_t next = next_tile(t, row + kHeight);
+    if (next < t.rows) begin_scores(t, next);
+    softmax_tile(t, row, scores[at], ahead);
+    if (next < t.rows) end_scores(scores[at ^ 1]);
     tile_values(t, row, scores[at]);
+    row = next;
   }
 }
 
