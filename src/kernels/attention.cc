@@ -29,7 +29,7 @@ struct Partial {    // rows of one block over some keys
 
 struct Worker {
   BlockScratch scratch;
-  Partial span, total;  // [kBlockRows]
+  Partial span, total;  // [block_rows]
 };
 
 // One (block, span) of a decode step whose partial result is kept until the block's last span is done.
@@ -55,8 +55,9 @@ struct Call {
   std::atomic<std::int64_t> pages{0};
 
   std::int32_t group() const { return spec.heads / spec.kv_heads; }
+  std::int32_t block_rows() const { return table.block_rows; }
   std::int64_t row_blocks(const AttentionJob& job) const {  // per KV head
-    return (std::int64_t{job.q_len} * group() + kBlockRows - 1) / kBlockRows;
+    return (std::int64_t{job.q_len} * group() + block_rows() - 1) / block_rows();
   }
   std::int64_t blocks() const { return first_block[jobs.size()]; }
   RowBlock block(std::int64_t index) const;
@@ -68,14 +69,14 @@ RowBlock Call::block(std::int64_t index) const {
   const AttentionJob& job = jobs[static_cast<std::size_t>(at)];
   const std::int64_t in_job = index - first_block[at], rows = std::int64_t{job.q_len} * group();
   const auto kv_head = static_cast<std::int32_t>(in_job % spec.kv_heads);
-  const auto first = static_cast<std::int32_t>((row_blocks(job) - 1 - in_job / spec.kv_heads) * kBlockRows);
+  const auto first = static_cast<std::int32_t>((row_blocks(job) - 1 - in_job / spec.kv_heads) * block_rows());
   return {&spec,
           &job,
           kv_head,
           kv_head * group(),
           group(),
           first,
-          static_cast<std::int32_t>(std::min<std::int64_t>(kBlockRows, rows - first))};
+          static_cast<std::int32_t>(std::min<std::int64_t>(block_rows(), rows - first))};
 }
 
 void clear(const RowBlock& b, const Partial& p) {
@@ -216,10 +217,10 @@ Expected<Partial> take_partial(Arena& arena, std::int64_t rows, std::int64_t v_d
 Expected<Worker> take_worker(const Call& call) {
   Arena& arena = call.exec.arena;
   Worker w;
-  w.scratch = take_block_scratch(arena, call.k_dim);
+  w.scratch = take_block_scratch(arena, call.block_rows(), call.k_dim);
   if (!w.scratch.q) return fail(Code::out_of_memory, kAttentionArenaFull);
-  HEED_ASSIGN(w.span, take_partial(arena, kBlockRows, call.v_dim));
-  HEED_ASSIGN(w.total, take_partial(arena, kBlockRows, call.v_dim));
+  HEED_ASSIGN(w.span, take_partial(arena, call.block_rows(), call.v_dim));
+  HEED_ASSIGN(w.total, take_partial(arena, call.block_rows(), call.v_dim));
   return w;
 }
 

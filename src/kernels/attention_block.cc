@@ -31,8 +31,8 @@ void fill_bias(const Score& s, std::int32_t head, std::int32_t distance, float* 
 
 }  // namespace
 
-BlockScratch take_block_scratch(Arena& arena, std::int32_t k_dim) {
-  const auto rows = static_cast<std::size_t>(kBlockRows);
+BlockScratch take_block_scratch(Arena& arena, std::int32_t block_rows, std::int32_t k_dim) {
+  const auto rows = static_cast<std::size_t>(block_rows);
   const BlockScratch s{arena.allocate_array<float>(rows * static_cast<std::size_t>(k_dim)),
                        arena.allocate_array<float>(rows * kPageTokens), arena.allocate_array<float>(rows),
                        arena.allocate_array<std::uint64_t>(rows)};

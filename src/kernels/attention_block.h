@@ -8,7 +8,6 @@
 
 namespace heed {
 
-inline constexpr std::int32_t kBlockRows = 32;         // their outputs and one page stay in L2
 inline constexpr float kLog2E = 1.44269504088896341f;  // scores are kept in units of log 2: exp is exp2
 inline constexpr float kLn2 = 0.69314718055994531f;
 
@@ -28,11 +27,11 @@ struct RowBlock {
 
 class PageWalk;
 
-struct BlockScratch {      // of one worker
-  float* q;                // [kBlockRows, k_dim]
-  float* bias;             // [kBlockRows, 64]
-  float* shift;            // [kBlockRows]
-  std::uint64_t* visible;  // [kBlockRows]
+struct BlockScratch {      // of one worker, for blocks of AttentionTable::block_rows
+  float* q;                // [block_rows, k_dim]
+  float* bias;             // [block_rows, 64]
+  float* shift;            // [block_rows]
+  std::uint64_t* visible;  // [block_rows]
 };
 
 /// Index of a KV type in the tables.
@@ -49,8 +48,8 @@ constexpr std::size_t kv_form(DType type) noexcept {
 /// scratch.shift.
 void load_queries(const RowBlock& block, const AttentionTable& table, const BlockScratch& scratch);
 
-/// Room for one worker's blocks; all null when the arena is full.
-BlockScratch take_block_scratch(Arena& arena, std::int32_t k_dim);
+/// Room for one worker's blocks of `rows`; all null when the arena is full.
+BlockScratch take_block_scratch(Arena& arena, std::int32_t rows, std::int32_t k_dim);
 
 /// Fills the parts of `task` that belong to page `page` of the sequence. False when no row sees any of its keys.
 bool aim_at_page(const RowBlock& block, const PageWalk& walk, std::int32_t page, const BlockScratch& scratch,

@@ -97,13 +97,13 @@ Expected<void> check_labels(const SpanLabels& labels) {
 
 struct TapWorker {
   BlockScratch scratch;
-  float* lse;     // [kBlockRows], units of log 2
-  float* scores;  // [kBlockRows, 64]
+  float* lse;     // [block_rows], units of log 2
+  float* scores;  // [block_rows, 64]
 };
 
-Expected<TapWorker> take_worker(const AttentionJob& job, Arena& arena) {
-  const auto rows = static_cast<std::size_t>(kBlockRows);
-  const TapWorker w{take_block_scratch(arena, job.kv.k_dim), arena.allocate_array<float>(rows),
+Expected<TapWorker> take_worker(const AttentionJob& job, std::int32_t block_rows, Arena& arena) {
+  const auto rows = static_cast<std::size_t>(block_rows);
+  const TapWorker w{take_block_scratch(arena, block_rows, job.kv.k_dim), arena.allocate_array<float>(rows),
                     arena.allocate_array<float>(rows * kPageTokens)};
   if (!w.scratch.q || !w.lse || !w.scores) return fail(Code::out_of_memory, kAttentionArenaFull);
   return w;
@@ -149,19 +149,20 @@ Expected<void> check_attention(const AttentionSpec& spec, const AttentionJob& jo
 Expected<void> run_tap(const AttentionSpec& spec, const AttentionJob& job, Exec& exec) {
   const std::size_t mark = exec.arena.mark();
   const int threads = exec.pool.threads();
+  const std::int32_t block_rows = exec.kernels.attention->block_rows;
   auto* workers = exec.arena.allocate_array<TapWorker>(static_cast<std::size_t>(threads));
   if (!workers) return fail(Code::out_of_memory, kAttentionArenaFull);
   for (int i = 0; i < threads; ++i) {
-    HEED_ASSIGN(workers[i], take_worker(job, exec.arena));
+    HEED_ASSIGN(workers[i], take_worker(job, block_rows, exec.arena));
   }
-  const std::int64_t blocks = (job.q_len + kBlockRows - 1) / kBlockRows;
+  const std::int64_t blocks = (job.q_len + block_rows - 1) / block_rows;
   const auto slots = static_cast<std::int64_t>(job.tap->heads.size());
   exec.pool.parallel_for(slots * blocks, 1, [&](std::int64_t begin, std::int64_t end, int worker) {
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int32_t head = job.tap->heads[static_cast<std::size_t>(i / blocks)];
-      const auto first = static_cast<std::int32_t>(i % blocks * kBlockRows);
+      const auto first = static_cast<std::int32_t>(i % blocks * block_rows);
       const RowBlock b{&spec, &job,  head / (spec.heads / spec.kv_heads),    head,
-                       1,     first, std::min(kBlockRows, job.q_len - first)};
+                       1,     first, std::min(block_rows, job.q_len - first)};
       tap_block(b, *exec.kernels.attention, workers[worker],
                 job.tap->probs + (i / blocks * job.q_len + first) * std::int64_t{job.kv.length});
     }

@@ -329,6 +329,7 @@ template <class Bf16Lines>
 constexpr AttentionTable kTable = {
     {page<FloatLines>, page<HalfLines>, page<Bf16Lines>, page<WordLines<8>>, page<WordLines<8>, WordLines<4>>},
     {},
+    32,
     {probabilities<FloatLines>, probabilities<HalfLines>, probabilities<Bf16Lines>, probabilities<WordLines<8>>,
      probabilities<WordLines<8>>},
     {nullptr, nullptr, Bf16Lines::kPackQueries, pack_query_words, pack_query_words},

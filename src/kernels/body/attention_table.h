@@ -36,6 +36,7 @@ struct AttentionTable {
   /// Whether a page step takes its rows by sixteen: rows that see nothing may then stand among those that do, and q and
   /// o have room for a multiple of 16 rows. What stands in the rows past the last comes to nothing.
   bool takes_sixteen[kKvForms];
+  std::int32_t block_rows;  // rows that walk the pages together: their outputs and one page stay in L2
   /// The tap: p [rows, 64] = 2^(s - lse), 0 for hidden keys; lse [rows] in units of log 2.
   void (*probabilities[kKvForms])(const PageTask&, const float* lse, float* p);
   /// Turns q [rows, dim] in place into what the steps read, rows still dim floats apart; null: floats as they are.

@@ -93,30 +93,32 @@ inline void tile_values(const PageTask& t, std::int32_t row, const TileScores& p
   memory_is_used();
 }
 
-// 2^x for x <= 0, relative error <= 3e-6: what it makes is rounded to bf16. 2^n * p(f), |f| <= 1/2, as exp2_floats.
+// 2^x, relative error <= 3e-6: what it makes is rounded to bf16. 2^n * p(f), n = floor(x), f = x - n; p is the
+// polynomial of degree 4 whose greatest relative error over [0, 1] is least.
 inline Floats exp2_of_score(Floats x) {
-  const Floats t = max(x, broadcast(-125.0f));
-  const Floats n = round_even(t);
-  const Floats f = sub(t, n);
-  Floats p = broadcast(9.58463992e-3f);
-  p = fma(p, f, broadcast(5.59072424e-2f));
-  p = fma(p, f, broadcast(2.40240605e-1f));
-  p = fma(p, f, broadcast(6.93124024e-1f));
-  p = fma(p, f, broadcast(1.0f));
-  return scale_by_power(p, n);
+  const Floats f = above_floor(x);
+  Floats p = broadcast(1.35341395e-2f);
+  p = fma(p, f, broadcast(5.20115153e-2f));
+  p = fma(p, f, broadcast(2.41442725e-1f));
+  p = fma(p, f, broadcast(6.9300384e-1f));
+  p = fma(p, f, broadcast(1.00000259f));
+  return scale_by_floor(p, x);
 }
 
 // Probabilities of one row relative to `shift`, as pairs in the first half of its scores; returns their sums by lane.
-inline Floats probability_pairs(const PageTask& t, std::int32_t row, float shift, float* s) {
+inline Floats probability_pairs(float shift, std::uint64_t visible, float* s) {
   const Floats m = broadcast(shift);
   Floats p[4];
   for (int i = 0; i < 4; ++i) p[i] = exp2_of_score(sub(load_floats(s + 16 * i), m));
-  const std::uint64_t visible = visible_to(t, row);
   if (visible != ~std::uint64_t{0})
     for (int i = 0; i < 4; ++i) p[i] = keep_lanes(p[i], lanes_of(visible, 16 * i), zero_floats());
   store_pairs(s, p[0], p[1]);
   store_pairs(s + 16, p[2], p[3]);
   return add(add(p[0], p[1]), add(p[2], p[3]));
+}
+
+inline Floats greatest_by_lane(const float* s) {
+  return max(max(load_floats(s), load_floats(s + 16)), max(load_floats(s + 32), load_floats(s + 48)));
 }
 
 // The next page's keys and values, a share with each row of this one.
@@ -140,38 +142,56 @@ class PageAhead {  // 64 tokens of bf16 are two lines of 64 bytes a dim
   const std::uint8_t *k_, *v_, *k_end_, *v_end_;
 };
 
-// softmax_row of attention.inl for a tile of rows: what is one number a row is worked out for all of them at once. Rows
-// that see nothing, or are none of the task's, get probabilities of zero.
+// A row's maximum stays until a score is this much greater (in powers of two): probabilities up to 256 are as exact,
+// and sums are seldom scaled anew.
+constexpr float kSlack = 8.0f;
+
+inline void scale_row(float* o, std::int32_t n, float factor) {
+  for (std::int32_t i = 0; i < n; i += 16) store_floats(o + i, mul(load_floats(o + i), broadcast(factor)));
+}
+
+// softmax_row of attention.inl for a tile of rows: what is one number a row is worked out for all of them at once.
+// kPlain: sixteen rows that see every key, and scores as they are. Rows that see nothing, or are none of the task's,
+// get probabilities of zero.
+template <bool kPlain>
 inline void softmax_tile(const PageTask& t, std::int32_t row, TileScores& scores, PageAhead& ahead) {
-  const std::int32_t rows = t.rows - row < kHeight ? t.rows - row : kHeight;
-  const auto sees = [&](std::int32_t r) { return r < rows && visible_to(t, row + r) != 0; };
+  const std::int32_t rows = kPlain ? kHeight : t.rows - row < kHeight ? t.rows - row : kHeight;
+  const auto seen_by = [&](std::int32_t r) {
+    return kPlain ? ~std::uint64_t{0} : r < rows ? visible_to(t, row + r) : 0;
+  };
   RowState* state = t.state + row;
   Floats by_lane[kHeight];
-  alignas(64) float old_m[kHeight], m[kHeight], shrink[kHeight], sum[kHeight];
+  alignas(64) float old_m[kHeight], m[kHeight], sum[kHeight];
   for (std::int32_t r = 0; r < kHeight; ++r) {
-    by_lane[r] = sees(r) ? adjusted_scores(t, row + r, scores.s[r]) : zero_floats();
-    old_m[r] = sees(r) ? state[r].m : 0.0f;
+    old_m[r] = seen_by(r) != 0 ? state[r].m : 0.0f;
+    by_lane[r] = kPlain            ? greatest_by_lane(scores.s[r])
+                 : seen_by(r) != 0 ? adjusted_scores(t, row + r, scores.s[r])
+                                   : zero_floats();
   }
-  const Floats was = load_floats(old_m), is = max(was, max_of_each(by_lane));
-  store_floats(m, is);
-  store_floats(shrink, exp2_floats(sub(was, is)));
+  const Floats was = load_floats(old_m), most = max_of_each(by_lane);
+  const std::uint32_t grown = lanes_above(most, add(was, broadcast(kSlack)));
+  store_floats(m, keep_lanes(most, grown, was));
+  for (std::uint32_t left = grown; left != 0; left &= left - 1) {
+    const int r = __builtin_ctz(left);
+    if (r >= rows) break;
+    alignas(64) float shrink[16];
+    store_floats(shrink, exp2_floats(broadcast(old_m[r] - m[r])));
+    scale_row(t.o + std::int64_t{row + r} * t.v_dim, t.v_dim, shrink[0]);
+    state[r].l *= shrink[0];
+  }
   for (std::int32_t r = 0; r < kHeight; ++r) {
     ahead.fetch();
-    if (!sees(r)) {
-      by_lane[r] = zero_floats();
-      store_pairs(scores.s[r], zero_floats(), zero_floats());
-      store_pairs(scores.s[r] + 16, zero_floats(), zero_floats());
+    if (seen_by(r) != 0) {
+      by_lane[r] = probability_pairs(m[r], seen_by(r), scores.s[r]);
       continue;
     }
-    by_lane[r] = probability_pairs(t, row + r, m[r], scores.s[r]);
-    if (m[r] == old_m[r]) continue;
-    float* o = t.o + std::int64_t{row + r} * t.v_dim;
-    const Floats factor = broadcast(shrink[r]);
-    for (std::int32_t i = 0; i < t.v_dim; i += 16) store_floats(o + i, mul(load_floats(o + i), factor));
+    by_lane[r] = zero_floats();
+    store_pairs(scores.s[r], zero_floats(), zero_floats());
+    store_pairs(scores.s[r] + 16, zero_floats(), zero_floats());
   }
   store_floats(sum, sum_of_each(by_lane));
   for (std::int32_t r = 0; r < rows; ++r)
-    if (sees(r)) state[r] = {m[r], state[r].l * shrink[r] + sum[r]};
+    if (seen_by(r) != 0) state[r] = {m[r], state[r].l + sum[r]};
 }
 
 // The first row at or after `row`, in steps of sixteen, whose tile holds one that sees something; t.rows if none does.
@@ -188,6 +208,7 @@ inline std::int32_t next_tile(const PageTask& t, std::int32_t row) {
 void tile_page(const PageTask& t) {
   if (t.k_dim % kTileDepth != 0) return page<DotLines>(t);
   TileScores scores[2];
+  const bool is_plain = !t.visible && !t.shift && !t.bias && t.softcap <= 0;
   std::int32_t row = next_tile(t, 0);
   PageAhead ahead(t);
   begin_scores(t, row);
@@ -195,7 +216,10 @@ void tile_page(const PageTask& t) {
   for (int at = 0; row < t.rows; at ^= 1) {
     const std::int32_t next = next_tile(t, row + kHeight);
     if (next < t.rows) begin_scores(t, next);
-    softmax_tile(t, row, scores[at], ahead);
+    if (is_plain && row + kHeight <= t.rows)
+      softmax_tile<true>(t, row, scores[at], ahead);
+    else
+      softmax_tile<false>(t, row, scores[at], ahead);
     if (next < t.rows) end_scores(scores[at ^ 1]);
     tile_values(t, row, scores[at]);
     row = next;
@@ -207,6 +231,7 @@ constexpr AttentionTable kTileTable = [] {
   constexpr auto kBf16 = static_cast<std::size_t>(KvForm::bf16);
   table.page[kBf16] = tile_page;
   table.takes_sixteen[kBf16] = true;
+  table.block_rows = 128;
   table.enter = enter_tiles, table.leave = leave_tiles;
   return table;
 }();

@@ -38,6 +38,11 @@ inline void use_shapes(const TileShapes& shapes) {
 inline Bytes sub_bytes(Bytes a, int b) { return _mm512_sub_epi8(a, _mm512_set1_epi8(static_cast<char>(b))); }
 inline Ints load_ints(const std::int32_t* p) { return {_mm512_loadu_si512(p)}; }
 
+// x - floor(x), and a * 2^floor(x); for minus infinity a times zero.
+inline Floats above_floor(Floats x) { return _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
+inline Floats scale_by_floor(Floats a, Floats x) { return _mm512_scalef_ps(a, x); }
+// Bit i: lane i of a is greater than b's.
+inline std::uint32_t lanes_above(Floats a, Floats b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
 // Joins the lanes of 16 vectors; lane i of the result belongs to vector i. A tree: halves of registers, quarters, then
 // pairs and single lanes, two vectors sharing one at each step.
 template <class Join>

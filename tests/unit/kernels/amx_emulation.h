@@ -50,6 +50,17 @@ namespace {
   for (int i = 0; i < 16; ++i) out.lanes[i] = (i % 4 < 2 ? a : b).lanes[i / 4 * 4 + (pick >> (i % 4 * 2) & 3)];
   return out;
 }
+/// x - floor(x), the only form in use; an infinity gives zero.
+constexpr int _MM_FROUND_TO_NEG_INF = 1, _CMP_GT_OQ = 0x1e;
+[[gnu::noinline]] inline __m512 _mm512_reduce_ps(__m512 a, int) {
+  for (float& x : a.lanes) x = std::isinf(x) ? 0.0f : x - std::floor(x);
+  return a;
+}
+[[gnu::noinline]] inline std::uint32_t _mm512_cmp_ps_mask(__m512 a, __m512 b, int) {  // greater
+  std::uint32_t mask = 0;
+  for (int i = 0; i < 16; ++i) mask |= static_cast<std::uint32_t>(a.lanes[i] > b.lanes[i]) << i;
+  return mask;
+}
 [[gnu::noinline]] inline void _tile_loadconfig(const void* p) {
   const auto* config = static_cast<const unsigned char*>(p);
   auto& t = amx_emulation::tiles;

@@ -247,8 +247,9 @@ TEST(Attention, MasksThatHidePagesDoNotVisitThem) {
   const SpanLabels labels{start, label, sees};
   EXPECT_EQ(pages_visited({.causal = true, .labels = &labels}, {1, kLong - 1, kLong, 16, 16}), 2 + 12);
   EXPECT_EQ(pages_visited({.causal = true, .labels = &labels}, {1, 31999, kLong, 16, 16}), 500);
-  // A block of 32 rows is 16 tokens here: each quarter page of queries sees the pages up to its own.
-  EXPECT_EQ(pages_visited({.causal = true}, {256, 0, 256, 16, 16}), 4 * (1 + 2 + 3 + 4));
+  // Two rows are a token: each part of a page of queries that is a block sees the pages up to its own.
+  const std::int32_t blocks_a_page = kPageTokens / (best_kernels().attention->block_rows / 2);
+  EXPECT_EQ(pages_visited({.causal = true}, {256, 0, 256, 16, 16}), blocks_a_page * (1 + 2 + 3 + 4));
 }
 
 }  // namespace

@@ -219,7 +219,8 @@ __m512i widen_lanes(const V& a) {
 }
 /// a * 2^floor(b).
 [[gnu::noinline]] inline __m512 _mm512_scalef_ps(__m512 a, __m512 b) {
-  return emulation::map2<float>(a, b, [](float x, float y) { return std::ldexp(x, static_cast<int>(std::floor(y))); });
+  return emulation::map2<float>(
+      a, b, [](float x, float y) { return std::ldexp(x, static_cast<int>(std::floor(y < -1000.0f ? -1000.0f : y))); });
 }
 [[gnu::noinline]] inline __m512 _mm512_mask_blend_ps(__mmask16 lanes, __m512 a, __m512 b) {
   const emulation::Lanes<float, __m512> x(a), y(b);
