@@ -1,4 +1,4 @@
-// matmul_tiles.inl -- eight and more rows by tile instructions. Included after matmul.inl, whose order of sums it
+// matmul_tiles.inl -- sixteen and more rows by tile instructions. Included after matmul.inl, whose order of sums it
 // keeps: an exact integer product a unit (or half of one), then one float sum a row and column in unit order.
 
 // A panel's stretch unpacked to signed bytes, values as they are: nothing is left to subtract from a sum.
@@ -121,8 +121,8 @@ template <class Source>
   }
 }
 
-// Below it unpacking a panel for tiles costs more than it saves.
-constexpr std::int64_t kLeastTileRows = 8;
+// Below it vpdpbusd is done sooner: a tile costs the same however few of its rows are there, and a panel is unpacked.
+constexpr std::int64_t kLeastTileRows = 16;
 
 template <PackKind kKind, ActivationMode kMode>
 void multiply_tiles(const PanelTask& t) {
