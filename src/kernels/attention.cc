@@ -29,7 +29,7 @@ struct Partial {    // rows of one block over some keys
 
 struct Worker {
   BlockScratch scratch;
-  Partial span, total;  // [block_rows]
+  Partial span, total;  // [most_rows]
 };
 
 // One (block, span) of a decode step whose partial result is kept until the block's last span is done.
@@ -51,13 +51,22 @@ struct Call {
   Exec& exec;
   std::int64_t* first_block = nullptr;  // [jobs + 1]
   std::int32_t k_dim = 0, v_dim = 0;    // the largest of all jobs
+  std::int32_t most_rows = 0;           // of a block of any of them
   Worker* workers = nullptr;            // [threads]
   std::atomic<std::int64_t> pages{0};
 
   std::int32_t group() const { return spec.heads / spec.kv_heads; }
-  std::int32_t block_rows() const { return table.block_rows; }
+  // A tile takes as long for one row as for sixteen: where a few tokens chose pages of their own, rows that do not see
+  // one are better left out. By the mask, not by the rows at hand, so that a row's bits are the same beside any others.
+  bool goes_by_tiles(const AttentionJob& job) const {
+    const BlockList* list = mask_of(spec, job).blocks;
+    return table.tiles[kv_form(job.kv.dtype)] && (!list || list->query_tokens() * group() >= kTileHeight);
+  }
+  std::int32_t block_rows(const AttentionJob& job) const {
+    return goes_by_tiles(job) ? table.tile_block_rows : table.block_rows;
+  }
   std::int64_t row_blocks(const AttentionJob& job) const {  // per KV head
-    return (std::int64_t{job.q_len} * group() + block_rows() - 1) / block_rows();
+    return (std::int64_t{job.q_len} * group() + block_rows(job) - 1) / block_rows(job);
   }
   std::int64_t blocks() const { return first_block[jobs.size()]; }
   RowBlock block(std::int64_t index) const;
@@ -69,14 +78,14 @@ RowBlock Call::block(std::int64_t index) const {
   const AttentionJob& job = jobs[static_cast<std::size_t>(at)];
   const std::int64_t in_job = index - first_block[at], rows = std::int64_t{job.q_len} * group();
   const auto kv_head = static_cast<std::int32_t>(in_job % spec.kv_heads);
-  const auto first = static_cast<std::int32_t>((row_blocks(job) - 1 - in_job / spec.kv_heads) * block_rows());
+  const auto first = static_cast<std::int32_t>((row_blocks(job) - 1 - in_job / spec.kv_heads) * block_rows(job));
   return {&spec,
           &job,
           kv_head,
           kv_head * group(),
           group(),
           first,
-          static_cast<std::int32_t>(std::min<std::int64_t>(block_rows(), rows - first))};
+          static_cast<std::int32_t>(std::min<std::int64_t>(block_rows(job), rows - first))};
 }
 
 void clear(const RowBlock& b, const Partial& p) {
@@ -131,14 +140,14 @@ std::int32_t run_span(const Call& call, const RowBlock& b, const PageWalk& walk,
   PageTask task = block_task(b, scratch);
   task.o = out.o, task.state = out.state;
   const std::size_t form = kv_form(b.job->kv.dtype);
-  const auto step = call.table.page[form];
+  const bool by_tiles = call.goes_by_tiles(*b.job);
   const std::int32_t end = std::min(walk.end(), (span_of_page(page) + 1) * kSpanPages);
   for (; page < end; page = walk.next(page + 1)) {
     if (!aim_at_page(b, walk, page, scratch, task)) continue;
-    if (call.table.takes_sixteen[form])
-      step(task);
+    if (by_tiles)
+      call.table.tiles[form](task);
     else
-      step_rows(step, task);
+      step_rows(call.table.page[form], task);
     ++visited;
   }
   return page;
@@ -207,8 +216,8 @@ void by_blocks(Call& call) {
 }
 
 Expected<Partial> take_partial(Arena& arena, std::int64_t rows, std::int64_t v_dim) {
-  const std::int64_t by_sixteen = (rows + 15) / 16 * 16;
-  Partial p{arena.allocate_array<float>(static_cast<std::size_t>(by_sixteen * v_dim)),
+  const std::int64_t by_tiles = (rows + kTileHeight - 1) / kTileHeight * kTileHeight;
+  Partial p{arena.allocate_array<float>(static_cast<std::size_t>(by_tiles * v_dim)),
             arena.allocate_array<RowState>(static_cast<std::size_t>(rows))};
   if (!p.o || !p.state) return fail(Code::out_of_memory, kAttentionArenaFull);
   return p;
@@ -217,10 +226,10 @@ Expected<Partial> take_partial(Arena& arena, std::int64_t rows, std::int64_t v_d
 Expected<Worker> take_worker(const Call& call) {
   Arena& arena = call.exec.arena;
   Worker w;
-  w.scratch = take_block_scratch(arena, call.block_rows(), call.k_dim);
+  w.scratch = take_block_scratch(arena, call.most_rows, call.k_dim);
   if (!w.scratch.q) return fail(Code::out_of_memory, kAttentionArenaFull);
-  HEED_ASSIGN(w.span, take_partial(arena, call.block_rows(), call.v_dim));
-  HEED_ASSIGN(w.total, take_partial(arena, call.block_rows(), call.v_dim));
+  HEED_ASSIGN(w.span, take_partial(arena, call.most_rows, call.v_dim));
+  HEED_ASSIGN(w.total, take_partial(arena, call.most_rows, call.v_dim));
   return w;
 }
 
@@ -325,6 +334,7 @@ Expected<void> run(const AttentionSpec& spec, std::span<const AttentionJob> jobs
     }
     call.k_dim = std::max(call.k_dim, jobs[j].kv.k_dim);
     call.v_dim = std::max(call.v_dim, jobs[j].kv.v_dim);
+    call.most_rows = std::max(call.most_rows, call.block_rows(jobs[j]));
   }
   HEED_TRY(run_jobs(call));
   exec.counters.attention_pages += call.pages;

@@ -11,6 +11,10 @@ namespace heed {
 inline constexpr float kLog2E = 1.44269504088896341f;  // scores are kept in units of log 2: exp is exp2
 inline constexpr float kLn2 = 0.69314718055994531f;
 
+inline const Mask& mask_of(const AttentionSpec& spec, const AttentionJob& job) {
+  return job.mask ? *job.mask : spec.mask;
+}
+
 /// Row r of a block is query token (first + r) / group and query head first_head + (first + r) % group: the heads that
 /// share a KV head stand side by side.
 struct RowBlock {
@@ -22,16 +26,16 @@ struct RowBlock {
   std::int32_t token(std::int32_t r) const { return (first + r) / group; }
   std::int32_t head(std::int32_t r) const { return first_head + (first + r) % group; }
   std::int32_t position(std::int32_t r) const { return job->first_pos + token(r); }
-  const Mask& mask() const { return job->mask ? *job->mask : spec->mask; }
+  const Mask& mask() const { return mask_of(*spec, *job); }
 };
 
 class PageWalk;
 
-struct BlockScratch {      // of one worker, for blocks of AttentionTable::block_rows
-  float* q;                // [block_rows, k_dim]
-  float* bias;             // [block_rows, 64]
-  float* shift;            // [block_rows]
-  std::uint64_t* visible;  // [block_rows]
+struct BlockScratch {      // of one worker
+  float* q;                // [rows, k_dim]
+  float* bias;             // [rows, 64]
+  float* shift;            // [rows]
+  std::uint64_t* visible;  // [rows]
 };
 
 /// Index of a KV type in the tables.

@@ -36,10 +36,19 @@ std::span<const std::int32_t> list_row(const BlockList& list, std::int32_t posit
   return list.key_block.subspan(begin, end - begin);
 }
 
+// The first of the ascending keys that is not below `least`. Few keys are counted: there is nothing to mispredict.
+std::span<const std::int32_t>::iterator first_from(std::span<const std::int32_t> keys, std::int32_t least) {
+  constexpr std::size_t kFew = 64;
+  if (keys.size() > kFew) return std::lower_bound(keys.begin(), keys.end(), least);
+  std::int32_t below = 0;
+  for (const std::int32_t key : keys) below += key < least ? 1 : 0;
+  return keys.begin() + below;
+}
+
 std::uint64_t block_bits(const BlockList& list, std::int32_t position, std::int32_t kv_head, std::int32_t first_key) {
   std::uint64_t bits = 0;
   const auto keys = list_row(list, position, kv_head);
-  auto it = std::lower_bound(keys.begin(), keys.end(), first_key / list.block);
+  auto it = first_from(keys, first_key / list.block);
   for (; it != keys.end() && *it * list.block < first_key + kPageTokens; ++it) {
     const std::int32_t key = *it * list.block - first_key;
     bits |= bits_below(key + list.block) & ~bits_below(key);
@@ -103,7 +112,7 @@ std::int32_t PageWalk::next_in_list(std::int32_t page) const {
   std::int32_t least = end_;
   for (std::int32_t position = block_.position(0); position <= last && least > page;) {
     const auto keys = list_row(list, position, block_.kv_head);
-    const auto it = std::lower_bound(keys.begin(), keys.end(), page * kPageTokens / list.block);
+    const auto it = first_from(keys, page * kPageTokens / list.block);
     if (it != keys.end()) least = std::min(least, std::max(page, page_of(*it * list.block)));
     position = (position / list.query_tokens() + 1) * list.query_tokens();
   }

@@ -21,7 +21,6 @@ constexpr std::int64_t kMaxTaskPanels = 8, kTasksPerThread = 4;
 constexpr std::int64_t kStreamRows = 2, kMaxStreamPanels = 32;
 
 constexpr std::size_t kMaxJobs = 8;
-constexpr std::int64_t kTileHeight = 16;
 
 struct Scratch {
   std::uint8_t* kernel = nullptr;  // [scratch_bytes + widened_bytes]

@@ -9,6 +9,7 @@
 #include <span>
 
 #include "core/expected.h"
+#include "kernels/body/tile_height.h"
 #include "kernels/exec.h"
 #include "kernels/packed_matrix.h"
 
@@ -37,7 +38,7 @@ struct QuantizedRows {
     return {q ? q + first * k : nullptr,
             low ? low + first * k : nullptr,
             words ? words + first * k : nullptr,
-            tiles && first % 16 == 0 ? tiles + first * k * (low ? 2 : 1) : nullptr,
+            tiles && first % kTileHeight == 0 ? tiles + first * k * (low ? 2 : 1) : nullptr,
             scale + first * (is_exact() ? 1 : k / 32),
             sum + first * (k / 16)};
   }

@@ -209,6 +209,10 @@ inline std::uint32_t lanes_of(std::uint64_t visible, std::int32_t column) {
   return static_cast<std::uint32_t>(visible >> column) & 0xffffu;
 }
 
+inline Floats greatest_by_lane(const float* s) {
+  return max(max(load_floats(s), load_floats(s + 16)), max(load_floats(s + 32), load_floats(s + 48)));
+}
+
 // Shift, bias, softcap and mask of one row, each behind one branch. Returns the highest scores by lane.
 inline Floats adjusted_scores(const PageTask& t, std::int32_t row, float* s) {
   if (t.shift)
@@ -223,8 +227,7 @@ inline Floats adjusted_scores(const PageTask& t, std::int32_t row, float* s) {
   if (visible != ~std::uint64_t{0})
     for (std::int32_t c = 0; c < kKeys; c += 16)
       store_floats(s + c, keep_lanes(load_floats(s + c), lanes_of(visible, c), broadcast(-__builtin_inff())));
-  const Floats low = max(load_floats(s), load_floats(s + 16)), high = max(load_floats(s + 32), load_floats(s + 48));
-  return max(low, high);
+  return greatest_by_lane(s);
 }
 
 // s = 2^(s - shift), 0 for hidden keys; returns the sum.
@@ -330,6 +333,7 @@ constexpr AttentionTable kTable = {
     {page<FloatLines>, page<HalfLines>, page<Bf16Lines>, page<WordLines<8>>, page<WordLines<8>, WordLines<4>>},
     {},
     32,
+    0,
     {probabilities<FloatLines>, probabilities<HalfLines>, probabilities<Bf16Lines>, probabilities<WordLines<8>>,
      probabilities<WordLines<8>>},
     {nullptr, nullptr, Bf16Lines::kPackQueries, pack_query_words, pack_query_words},

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "core/dtype.h"
+#include "kernels/body/tile_height.h"
 
 namespace heed {
 
@@ -33,10 +34,12 @@ inline constexpr std::size_t kKvForms = 5;
 
 struct AttentionTable {
   void (*page[kKvForms])(const PageTask&);
-  /// Whether a page step takes its rows by sixteen: rows that see nothing may then stand among those that do, and q and
-  /// o have room for a multiple of 16 rows. What stands in the rows past the last comes to nothing.
-  bool takes_sixteen[kKvForms];
-  std::int32_t block_rows;  // rows that walk the pages together: their outputs and one page stay in L2
+  /// The same, kTileHeight rows at once however few there are; null where no instruction does that. Rows that see
+  /// nothing may stand among those that do, and q and o have room for a multiple of kTileHeight rows: what stands past
+  /// the last comes to nothing. Not the bits of `page`.
+  void (*tiles[kKvForms])(const PageTask&);
+  std::int32_t block_rows;       // rows that walk the pages together: their outputs and one page stay in L2
+  std::int32_t tile_block_rows;  // those that go by `tiles`
   /// The tap: p [rows, 64] = 2^(s - lse), 0 for hidden keys; lse [rows] in units of log 2.
   void (*probabilities[kKvForms])(const PageTask&, const float* lse, float* p);
   /// Turns q [rows, dim] in place into what the steps read, rows still dim floats apart; null: floats as they are.

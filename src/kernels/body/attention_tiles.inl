@@ -3,12 +3,11 @@
 // TDPBF16PS: even and odd products of 32 values are summed apart, then joined and added).
 
 constexpr std::int32_t kTileDepth = 32;  // values of the contraction in one product: 16 pairs
-constexpr std::int32_t kHeight = kTileHeight;
 
 // Tiles by number, because GCC's intrinsics take nothing else: 0 to 3 sums, 4 rows, 5 lines.
 constexpr TileShapes kPageShapes = [] {
   TileShapes s;
-  for (const int tile : {0, 1, 2, 3, 4, 5}) s.rows[tile] = kHeight, s.row_bytes[tile] = 64;
+  for (const int tile : {0, 1, 2, 3, 4, 5}) s.rows[tile] = kTileHeight, s.row_bytes[tile] = 64;
   return s;
 }();
 
@@ -54,7 +53,7 @@ inline void add_products(const void* rows, std::int64_t row_bytes, const std::ui
 }
 
 struct alignas(64) TileScores {
-  float s[kHeight][kKeys];
+  float s[kTileHeight][kKeys];
 };
 
 inline void begin_scores(const PageTask& t, std::int32_t row) {
@@ -117,10 +116,6 @@ inline Floats probability_pairs(float shift, std::uint64_t visible, float* s) {
   return add(add(p[0], p[1]), add(p[2], p[3]));
 }
 
-inline Floats greatest_by_lane(const float* s) {
-  return max(max(load_floats(s), load_floats(s + 16)), max(load_floats(s + 32), load_floats(s + 48)));
-}
-
 // The next page's keys and values, a share with each row of this one.
 class PageAhead {  // 64 tokens of bf16 are two lines of 64 bytes a dim
  public:
@@ -155,14 +150,14 @@ inline void scale_row(float* o, std::int32_t n, float factor) {
 // get probabilities of zero.
 template <bool kPlain>
 inline void softmax_tile(const PageTask& t, std::int32_t row, TileScores& scores, PageAhead& ahead) {
-  const std::int32_t rows = kPlain ? kHeight : t.rows - row < kHeight ? t.rows - row : kHeight;
+  const std::int32_t rows = kPlain ? kTileHeight : t.rows - row < kTileHeight ? t.rows - row : kTileHeight;
   const auto seen_by = [&](std::int32_t r) {
     return kPlain ? ~std::uint64_t{0} : r < rows ? visible_to(t, row + r) : 0;
   };
   RowState* state = t.state + row;
-  Floats by_lane[kHeight];
-  alignas(64) float old_m[kHeight], m[kHeight], sum[kHeight];
-  for (std::int32_t r = 0; r < kHeight; ++r) {
+  Floats by_lane[kTileHeight];
+  alignas(64) float old_m[kTileHeight], m[kTileHeight], sum[kTileHeight];
+  for (std::int32_t r = 0; r < kTileHeight; ++r) {
     old_m[r] = seen_by(r) != 0 ? state[r].m : 0.0f;
     by_lane[r] = kPlain            ? greatest_by_lane(scores.s[r])
                  : seen_by(r) != 0 ? adjusted_scores(t, row + r, scores.s[r])
@@ -179,7 +174,7 @@ inline void softmax_tile(const PageTask& t, std::int32_t row, TileScores& scores
     scale_row(t.o + std::int64_t{row + r} * t.v_dim, t.v_dim, shrink[0]);
     state[r].l *= shrink[0];
   }
-  for (std::int32_t r = 0; r < kHeight; ++r) {
+  for (std::int32_t r = 0; r < kTileHeight; ++r) {
     ahead.fetch();
     if (seen_by(r) != 0) {
       by_lane[r] = probability_pairs(m[r], seen_by(r), scores.s[r]);
@@ -197,8 +192,8 @@ inline void softmax_tile(const PageTask& t, std::int32_t row, TileScores& scores
 // The first row at or after `row`, in steps of sixteen, whose tile holds one that sees something; t.rows if none does.
 inline std::int32_t next_tile(const PageTask& t, std::int32_t row) {
   if (!t.visible) return row;
-  for (; row < t.rows; row += kHeight)
-    for (std::int32_t r = row; r < row + kHeight && r < t.rows; ++r)
+  for (; row < t.rows; row += kTileHeight)
+    for (std::int32_t r = row; r < row + kTileHeight && r < t.rows; ++r)
       if (t.visible[r] != 0) return row;
   return t.rows;
 }
@@ -214,9 +209,9 @@ void tile_page(const PageTask& t) {
   begin_scores(t, row);
   end_scores(scores[0]);
   for (int at = 0; row < t.rows; at ^= 1) {
-    const std::int32_t next = next_tile(t, row + kHeight);
+    const std::int32_t next = next_tile(t, row + kTileHeight);
     if (next < t.rows) begin_scores(t, next);
-    if (is_plain && row + kHeight <= t.rows)
+    if (is_plain && row + kTileHeight <= t.rows)
       softmax_tile<true>(t, row, scores[at], ahead);
     else
       softmax_tile<false>(t, row, scores[at], ahead);
@@ -229,9 +224,8 @@ void tile_page(const PageTask& t) {
 constexpr AttentionTable kTileTable = [] {
   AttentionTable table = kTable<DotLines>;
   constexpr auto kBf16 = static_cast<std::size_t>(KvForm::bf16);
-  table.page[kBf16] = tile_page;
-  table.takes_sixteen[kBf16] = true;
-  table.block_rows = 128;
+  table.tiles[kBf16] = tile_page;
+  table.tile_block_rows = 128;
   table.enter = enter_tiles, table.leave = leave_tiles;
   return table;
 }();

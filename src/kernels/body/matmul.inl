@@ -42,167 +42,7 @@ struct Reads {
   using Dot = std::conditional_t<kHalves, PairDots<Single>, Single>;
 };
 
-constexpr int parts_of(const PackFormat& f) { return f.scales == ScaleForm::super16 ? 2 : 1; }  // scales per unit
-
-template <PackKind kKind, ActivationMode kMode>
-struct Packed {  // reads a panel as it lies in memory
-  static constexpr PackFormat kFormat = kPackFormats[static_cast<std::size_t>(kKind)];
-  static constexpr int kOffsetShift = ByteForm<kFormat.bits>::kCentred ? 0 : kFormat.offset_shift;
-  static constexpr bool kFromMemory = true;
-  using Lane = std::int8_t;
-  using Rows = Reads<Dots<kFormat.bits>, Lane, kMode>;
-  const std::uint8_t* scales;
-  const std::uint8_t* quants;
-
-  Packed() = default;
-  Packed(const std::uint8_t* panel, std::int64_t units)
-      : scales(panel), quants(panel + quants_offset(kFormat, units)) {}
-
-  std::int64_t bytes(std::int64_t units) const { return quants - scales + units * kFormat.bits * 64; }
-
-  Bytes quad(std::int64_t unit, int j) const {
-    const std::uint8_t* u = quants + unit * kFormat.bits * 64;
-    if constexpr (kFormat.bits == 8) return load_bytes(u + j * 64);
-    if constexpr (kFormat.bits < 4) return small_quad(u, j);
-    const Bytes pair = load_bytes(u + (j & 3) * 64);
-    const Bytes low = j < 4 ? mask_bytes(pair, 0x0f) : mask_bytes(shift_right(pair, 4), 0x0f);
-    if constexpr (kFormat.bits == 4) return low;
-    if constexpr (kFormat.bits == 5) {
-      const Bytes plane = load_bytes(u + 256);
-      const Bytes bit = j < 4 ? shift_left(plane, 4 - j) : shift_right(plane, j - 4);
-      return or_bytes(low, mask_bytes(bit, 0x10));
-    }
-    const Bytes plane = load_bytes(u + 256 + (j >> 2) * 64);
-    const int at = 2 * (j & 3);
-    const Bytes bits = at <= 4 ? shift_left(plane, 4 - at) : shift_right(plane, at - 4);
-    return or_bytes(low, mask_bytes(bits, 0x30));
-  }
-
-  static Bytes small_quad(const std::uint8_t* u, int j) {
-    const Bytes two = mask_bytes(shift_right(load_bytes(u + (j >> 2) * 64), 2 * (j & 3)), 3);
-    if constexpr (kFormat.bits == 2) return two;
-    const Bytes plane = load_bytes(u + 128);
-    const Bytes bit = j < 2 ? shift_left(plane, 2 - j) : shift_right(plane, j - 2);
-    return or_bytes(two, mask_bytes(bit, 4));
-  }
-
-  const std::uint8_t* super(std::int64_t unit) const {
-    return scales + scale_bytes(kFormat, unit & ~(kSuperUnits - 1));
-  }
-  const std::uint8_t* small(std::int64_t unit) const {
-    return super(unit) + factor_bytes(kFormat) + (unit & (kSuperUnits - 1)) * 32;
-  }
-  Floats scale(std::int64_t unit, int half) const {
-    if constexpr (kFormat.scales == ScaleForm::half32) return load_halfs(scales + scale_bytes(kFormat, unit));
-    if constexpr (kFormat.scales == ScaleForm::super32) return mul(load_halfs(super(unit)), load_u8(small(unit)));
-    if constexpr (!kFormat.has_min) return mul(load_halfs(super(unit)), load_i8(small(unit) + half * 16));
-    const Floats both = load_u8(small(unit) + half * 16);
-    return mul(load_halfs(super(unit)), fma(high_nibbles(both), broadcast(-16.0f), both));
-  }
-  Floats min(std::int64_t unit, int half) const {
-    if constexpr (kFormat.scales == ScaleForm::half32) return load_halfs(scales + scale_bytes(kFormat, unit) + 32);
-    const Floats small_min = kFormat.scales == ScaleForm::super32 ? load_u8(small(unit) + 16)
-                                                                  : high_nibbles(load_u8(small(unit) + half * 16));
-    return negate(mul(load_halfs(super(unit) + 32), small_min));
-  }
-  // Of bytes as floats: (b - 7.5) / 16 is less than half away from the high nibble.
-  static Floats high_nibbles(Floats bytes) { return round_even(mul(sub(bytes, broadcast(7.5f)), broadcast(0.0625f))); }
-};
-
-// Panels are read once, as one long stream from memory. They are short, and the processor's own prefetching starts anew
-// at each of them and at its scales: the stream's next bytes are fetched into the second-level cache in their
-// order, a share with each unit, whatever the order in which scales and quants of panels side by side are used.
-class Ahead {
- public:
-  template <class Source, std::size_t kPanels>
-  Ahead(const Source (&w)[kPanels], std::int64_t units, std::int64_t begin = 0)
-      : lines_((w[0].bytes(units) * static_cast<std::int64_t>(kPanels) / 64 + units - 1) / units),
-        at_(w[kPanels - 1].quants + kAheadBytes + begin * lines_ * 64) {}
-
-  void fetch() {
-    for (std::int64_t i = 0; i < lines_; ++i, at_ += 64) __builtin_prefetch(at_, 0, 2);
-  }
-
- private:
-  std::int64_t lines_;  // a unit
-  const std::uint8_t* at_;
-};
-
-struct NothingAhead {
-  void fetch() {}
-};
-
-template <PackKind kKind, ActivationMode kMode>
-struct Widened : Packed<kKind, kMode> {  // words made where they are used, for a few rows of words
-  using Base = Packed<kKind, kMode>;
-  using Form = typename FormOf<Base::kFormat.bits, Base::kOffsetShift, kMode>::Type;
-  using Lane = typename Form::Lane;
-  using Rows = Reads<typename Form::Dot, Lane, kMode>;
-  using Base::Base;
-
-  typename Form::Weights quad(std::int64_t unit, int j) const { return Form::widen(Base::quad(unit, j)); }
-};
-
-// Reads a panel as it lies in memory, but for its scales: those of super blocks take as many operations as four quads,
-// so where many rows meet a panel they are worked out once.
-template <PackKind kKind, ActivationMode kMode>
-struct Scaled : Packed<kKind, kMode> {
-  using Base = Packed<kKind, kMode>;
-  static constexpr int kParts = parts_of(Base::kFormat);
-  static constexpr std::int64_t kUnitFloats = 16 * kParts * (Base::kFormat.has_min ? 2 : 1);
-  const float* floats = nullptr;  // [units, kUnitFloats]: scales, then mins
-
-  Scaled() = default;
-  Scaled(const std::uint8_t* panel, std::int64_t units, float* room) : Base(panel, units), floats(room) {
-    for (std::int64_t u = 0; u < units; ++u, room += kUnitFloats)
-      for (int part = 0; part < kParts; ++part) {
-        store_floats(room + 16 * part, Base::scale(u, part));
-        if constexpr (Base::kFormat.has_min) store_floats(room + 16 * (kParts + part), Base::min(u, part));
-      }
-  }
-  Floats scale(std::int64_t unit, int part) const { return load_floats(floats + unit * kUnitFloats + 16 * part); }
-  Floats min(std::int64_t unit, int part) const { return scale(unit, kParts + part); }
-};
-
-template <PackKind kKind, ActivationMode kMode>
-struct Expanded {  // reads a stretch unpacked for many rows, in the form this instruction set multiplies fastest
-  static constexpr PackFormat kFormat = kPackFormats[static_cast<std::size_t>(kKind)];
-  using Form = typename FormOf<kFormat.bits, kFormat.offset_shift, kMode>::Type;
-  static constexpr int kOffsetShift = Form::kCentred ? 0 : kFormat.offset_shift;
-  static constexpr bool kFromMemory = false;
-  using Lane = typename Form::Lane;
-  using Rows = Reads<typename Form::Dot, Lane, kMode>;
-  static constexpr std::int64_t kQuadBytes = Form::kQuadBytes, kUnitBytes = 8 * kQuadBytes + 4 * 64;
-  const std::uint8_t* units;
-
-  typename Form::Weights quad(std::int64_t unit, int j) const {
-    return Form::load(units + unit * kUnitBytes + j * kQuadBytes);
-  }
-  Floats scale(std::int64_t unit, int half) const { return load_floats(floats(unit) + half * 16); }
-  Floats min(std::int64_t unit, int half) const { return load_floats(floats(unit) + 32 + half * 16); }
-  const float* floats(std::int64_t unit) const {
-    return reinterpret_cast<const float*>(units + unit * kUnitBytes + 8 * kQuadBytes);
-  }
-  static void store(std::uint8_t* p, Bytes b) { Form::store(p, b); }
-};
-
-// Units [begin, end) of a panel, unpacked for E: eight quads, then the scales and mins as floats.
-template <class E, PackKind kKind, ActivationMode kMode>
-void expand(const Packed<kKind, kMode>& from, std::int64_t units, std::int64_t begin, std::int64_t end,
-            std::uint8_t* to) {
-  const Packed<kKind, kMode> panels[] = {from};
-  Ahead ahead(panels, units, begin);
-  for (std::int64_t u = begin; u < end; ++u, to += E::kUnitBytes) {
-    ahead.fetch();
-#pragma GCC unroll 8
-    for (int j = 0; j < 8; ++j) E::store(to + j * E::kQuadBytes, from.quad(u, j));
-    auto* floats = reinterpret_cast<float*>(to + 8 * E::kQuadBytes);
-    store_floats(floats, from.scale(u, 0));
-    if constexpr (parts_of(E::kFormat) == 2) store_floats(floats + 16, from.scale(u, 1));
-    if constexpr (E::kFormat.has_min) store_floats(floats + 32, from.min(u, 0));
-    if constexpr (E::kFormat.has_min && parts_of(E::kFormat) == 2) store_floats(floats + 48, from.min(u, 1));
-  }
-}
+#include "kernels/body/panel_sources.inl"
 
 // What the tiles read of the rows.
 template <class Source>
@@ -333,7 +173,7 @@ void tile(const Source (&w)[kPanels], const RowView<Source>& x, Stretch s, float
   }
 }
 
-// The last rows, fewer than kRows.
+// Fewer rows than kRows.
 template <int kRows, int kPanels, class Source>
 void remaining_rows(std::int64_t rows, const Source (&w)[kPanels], const RowView<Source>& x, Stretch s, float* out,
                     std::int64_t stride) {
@@ -405,13 +245,28 @@ std::int64_t multiply_side_by_side(const PanelTask& t, const RowView<Source>& x,
   return p;
 }
 
+template <std::int64_t kMostRows, class Source>
+void multiply_each(const PanelTask& t, const RowView<Source>& x) {
+  for (std::int64_t p = 0; p < t.panels; ++p) {
+    const Source w[1] = {Source(t.panel + p * t.panel_bytes, t.units)};
+    remaining_rows<kMostRows + 1>(t.rows, w, x, {0, t.units}, t.out + p * kPanelColumns, t.out_stride);
+  }
+}
+
+// Rows that are too many for two panels side by side, yet fit the registers with one: unpacked once, and memory is read
+// all the while instead of by the first of two tiles.
+constexpr std::int64_t kOnePanelRows = 8;
+
 template <class Source>
 void multiply_packed(const PanelTask& t) {
   const auto x = view_rows<Source>(t);
   std::int64_t p = 0;
-  if constexpr (kTilePanels == 2)
+  if constexpr (kTilePanels == 2) {
+    constexpr int kTwoPanelRows = Source::Rows::kRows + 1;
+    if (t.rows > kTwoPanelRows && t.rows <= kOnePanelRows) return multiply_each<kOnePanelRows>(t, x);
     if (t.rows > 1)
       p = multiply_side_by_side<2>(t, x, p);  // a row on its own is bound by reading, one stream at a time
+  }
   multiply_side_by_side<1>(t, x, p);
 }
 

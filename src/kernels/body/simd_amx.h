@@ -2,11 +2,10 @@
 // instruction, bytes into int32 or pairs of bf16 into floats. Everything else is AVX-512.
 #pragma once
 #include "kernels/body/simd_avx512.h"
+#include "kernels/body/tile_height.h"
 
 namespace heed {
 namespace {
-
-constexpr std::int64_t kTileHeight = 16;
 
 // What ldtilecfg reads (Intel SDM, LDTILECFG).
 struct alignas(64) TileShapes {

@@ -98,6 +98,31 @@ TEST(Attention, ARowThatSeesNothingIsZero) {
   }
 }
 
+// Decided by the mask alone: else a row's bits would depend on the rows that come with it.
+TEST(Attention, QueriesThatChoseTheirOwnPagesGoByRows) {
+  constexpr std::int32_t kQueries = 40, kPages = 2;
+  std::vector<std::int32_t> row_start{0}, key_block;
+  for (std::int32_t q = 0; q < kQueries; ++q) {
+    for (std::int32_t page = 0; page < kPages; ++page)
+      if (page == 0 || q % 3 == 0) key_block.push_back(page);
+    row_start.push_back(static_cast<std::int32_t>(key_block.size()));
+  }
+  const BlockList own{.query_block = 1, .row_start = row_start, .key_block = key_block};
+  const AttentionSpec spec{.heads = 7, .kv_heads = 1, .mask = {.blocks = &own}};
+  for (const Kernels* kernels : attention_and_layer_kernels()) {
+    AttentionTable by_rows = *kernels->attention;
+    std::fill(std::begin(by_rows.tiles), std::end(by_rows.tiles), nullptr);
+    Kernels without_tiles = *kernels;
+    without_tiles.attention = &by_rows;
+    Rig rig(*kernels), other(without_tiles);
+    Exec exec = rig.exec(), rows_only = other.exec();
+    const auto s =
+        make_sequence({kQueries, 0, kPages * kPageTokens, 64, 64}, {7, 1}, DType::bf16, PageOrder::identity, 3, exec);
+    EXPECT_EQ(kernel_subject(exec)(spec, *s, nullptr).out, kernel_subject(rows_only)(spec, *s, nullptr).out)
+        << kernels->name;
+  }
+}
+
 TEST(Attention, NoKeysAtAllIsZero) {
   Rig rig(best_kernels());
   Exec exec = rig.exec();
@@ -248,7 +273,10 @@ TEST(Attention, MasksThatHidePagesDoNotVisitThem) {
   EXPECT_EQ(pages_visited({.causal = true, .labels = &labels}, {1, kLong - 1, kLong, 16, 16}), 2 + 12);
   EXPECT_EQ(pages_visited({.causal = true, .labels = &labels}, {1, 31999, kLong, 16, 16}), 500);
   // Two rows are a token: each part of a page of queries that is a block sees the pages up to its own.
-  const std::int32_t blocks_a_page = kPageTokens / (best_kernels().attention->block_rows / 2);
+  const AttentionTable& table = *best_kernels().attention;
+  const std::int32_t block_rows =
+      table.tiles[static_cast<std::size_t>(KvForm::bf16)] ? table.tile_block_rows : table.block_rows;
+  const std::int32_t blocks_a_page = kPageTokens / (block_rows / 2);
   EXPECT_EQ(pages_visited({.causal = true}, {256, 0, 256, 16, 16}), blocks_a_page * (1 + 2 + 3 + 4));
 }
 
