@@ -2,7 +2,7 @@
 SHELL := bash
 PORT ?= 8080
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-.PHONY: help run test unit golden fuzz bench compare format lint web docs clean
+.PHONY: help run test unit golden fuzz sanitize bench compare format lint web docs clean
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -28,6 +28,10 @@ fuzz: ## 100,000 mutated files and the libFuzzer targets under sanitizers (SECON
 	@tools/setup.sh core test
 	@tools/build.sh fuzz
 	@tools/fuzz.sh $(or $(SECONDS),60)
+
+sanitize: ## the unit tests under AddressSanitizer, UBSan and ThreadSanitizer (most of an hour)
+	@tools/setup.sh core test
+	@tools/sanitize.sh
 
 bench: ## heed's own benchmarks (INSTRUCTIONS=1: instructions a token under callgrind instead, without noise)
 	@tools/build.sh release heed
