@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 presets=${1:-"asan tsan"}; shift || true
 rooms=("${@:-core kernels formats text cache model decode engine store observe serve}")
-export HEED_SLOW_MACHINE=1 TSAN_OPTIONS=halt_on_error=1
+export HEED_SLOW_MACHINE=1e5 TSAN_OPTIONS=halt_on_error=1
 failed=0
 for preset in $presets; do
   for room in ${rooms[*]}; do

@@ -56,14 +56,8 @@ struct Call {
   std::atomic<std::int64_t> pages{0};
 
   std::int32_t group() const { return spec.heads / spec.kv_heads; }
-  // A tile takes as long for one row as for sixteen: where a few tokens chose pages of their own, rows that do not see
-  // one are better left out. By the mask, not by the rows at hand, so that a row's bits are the same beside any others.
-  bool goes_by_tiles(const AttentionJob& job) const {
-    const BlockList* list = mask_of(spec, job).blocks;
-    return table.tiles[kv_form(job.kv.dtype)] && (!list || list->query_tokens() * group() >= kTileHeight);
-  }
   std::int32_t block_rows(const AttentionJob& job) const {
-    return goes_by_tiles(job) ? table.tile_block_rows : table.block_rows;
+    return table.tiles[kv_form(job.kv.dtype)] ? table.tile_block_rows : table.block_rows;
   }
   std::int64_t row_blocks(const AttentionJob& job) const {  // per KV head
     return (std::int64_t{job.q_len} * group() + block_rows(job) - 1) / block_rows(job);
@@ -140,12 +134,12 @@ std::int32_t run_span(const Call& call, const RowBlock& b, const PageWalk& walk,
   PageTask task = block_task(b, scratch);
   task.o = out.o, task.state = out.state;
   const std::size_t form = kv_form(b.job->kv.dtype);
-  const bool by_tiles = call.goes_by_tiles(*b.job);
+  const auto tiles = call.table.tiles[form];
   const std::int32_t end = std::min(walk.end(), (span_of_page(page) + 1) * kSpanPages);
   for (; page < end; page = walk.next(page + 1)) {
     if (!aim_at_page(b, walk, page, scratch, task)) continue;
-    if (by_tiles)
-      call.table.tiles[form](task);
+    if (tiles)
+      tiles(task);
     else
       step_rows(call.table.page[form], task);
     ++visited;

@@ -11,10 +11,6 @@ namespace heed {
 inline constexpr float kLog2E = 1.44269504088896341f;  // scores are kept in units of log 2: exp is exp2
 inline constexpr float kLn2 = 0.69314718055994531f;
 
-inline const Mask& mask_of(const AttentionSpec& spec, const AttentionJob& job) {
-  return job.mask ? *job.mask : spec.mask;
-}
-
 /// Row r of a block is query token (first + r) / group and query head first_head + (first + r) % group: the heads that
 /// share a KV head stand side by side.
 struct RowBlock {
@@ -26,7 +22,7 @@ struct RowBlock {
   std::int32_t token(std::int32_t r) const { return (first + r) / group; }
   std::int32_t head(std::int32_t r) const { return first_head + (first + r) % group; }
   std::int32_t position(std::int32_t r) const { return job->first_pos + token(r); }
-  const Mask& mask() const { return mask_of(*spec, *job); }
+  const Mask& mask() const { return job->mask ? *job->mask : spec->mask; }
 };
 
 class PageWalk;

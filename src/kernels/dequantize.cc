@@ -176,7 +176,7 @@ void dequantize_row(DType type, const std::byte* src, std::int64_t n, float* dst
   const auto* bytes = reinterpret_cast<Bytes>(src);
   switch (type) {
     case DType::f32:
-      std::memcpy(dst, src, static_cast<std::size_t>(n) * sizeof(float));
+      if (n > 0) std::memcpy(dst, src, static_cast<std::size_t>(n) * sizeof(float));
       return;
     case DType::f16:
       for (std::int64_t i = 0; i < n; ++i) dst[i] = load_half(bytes + 2 * i);

@@ -28,6 +28,13 @@ inline bool is_slow(const Kernels& kernels) {
   return everything_is || name == "scalar" || name.find("emulated") != std::string_view::npos;
 }
 
+/// Of a slow table's largest case: a million, or what HEED_SLOW_MACHINE says.
+inline double most_multiplications() {
+  const char* asked = std::getenv("HEED_SLOW_MACHINE");
+  const double n = asked ? std::strtod(asked, nullptr) : 0;
+  return n > 1 ? n : 1e6;
+}
+
 /// Queries and probabilities are rounded to bf16 where the keys are.
 inline bool rounds_to_bf16(const Kernels& kernels) {
   return kernels.attention->pack_queries[static_cast<std::size_t>(KvForm::bf16)] != nullptr;
