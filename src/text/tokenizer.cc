@@ -9,6 +9,7 @@
 #include "text/spm.h"
 #include "text/tokenizer_base.h"
 #include "text/utf8.h"
+#include "text/wordpiece.h"
 
 namespace heed {
 namespace {
@@ -75,7 +76,8 @@ Expected<std::unique_ptr<Tokenizer>> Tokenizer::from_metadata(const Metadata& me
   HEED_ASSIGN(const std::string model, metadata.need_text(kModelKey));
   if (model == "gpt2") return make_bpe_tokenizer(metadata);
   if (model == "llama") return make_spm_tokenizer(metadata);
-  return fail(Code::unsupported, "tokenizer: model: expected gpt2 or llama, got " + model, kModelKey);
+  if (model == "bert") return make_wordpiece_tokenizer(metadata);
+  return fail(Code::unsupported, "tokenizer: model: expected gpt2, llama or bert, got " + model, kModelKey);
 }
 
 std::vector<std::int32_t> Tokenizer::encode(std::string_view text, bool trusted, EncodeOptions options) const {
@@ -99,6 +101,12 @@ void TokenizerBase::note_end(std::int32_t token) {
 Expected<void> TokenizerBase::read_ids(const Metadata& metadata) {
   HEED_ASSIGN(bos_, token_id(metadata, "tokenizer.ggml.bos_token_id", vocabulary_));
   HEED_ASSIGN(eos_, token_id(metadata, "tokenizer.ggml.eos_token_id", vocabulary_));
+  if (bos_ < 0) {  // BERT's names for them; the second is spelled so
+    HEED_ASSIGN(bos_, token_id(metadata, "tokenizer.ggml.cls_token_id", vocabulary_));
+  }
+  if (eos_ < 0) {
+    HEED_ASSIGN(eos_, token_id(metadata, "tokenizer.ggml.seperator_token_id", vocabulary_));
+  }
   HEED_ASSIGN(unknown_, token_id(metadata, "tokenizer.ggml.unknown_token_id", vocabulary_));
   make_control(vocabulary_, bos_);
   make_control(vocabulary_, eos_);

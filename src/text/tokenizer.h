@@ -31,7 +31,7 @@ class Tokenizer {
   virtual ~Tokenizer() = default;
 
   /// Reads tokenizer.ggml.* keys. Errors name the key. Supports byte-level BPE ("gpt2" with the pre-tokenizers of
-  /// GPT-2, Llama 3, Qwen2, SmolLM and kin) and SentencePiece BPE ("llama").
+  /// GPT-2, Llama 3, Qwen2, SmolLM and kin), SentencePiece BPE ("llama") and WordPiece ("bert").
   static Expected<std::unique_ptr<Tokenizer>> from_metadata(const Metadata& metadata);
 
   /// Segments are joined before pre-tokenization, so that "a" + "b" encodes as "ab"; only the recognition of control
