@@ -8,13 +8,13 @@ cd "$(dirname "$0")/.."
 
 APT_core="build-essential cmake ninja-build pkg-config python3 python3-pip python3-venv ca-certificates curl
   libssl-dev nlohmann-json3-dev libfmt-dev libspdlog-dev libtomlplusplus-dev libcli11-dev libedit-dev libutf8proc-dev
-  libcurl4-openssl-dev libzip-dev zlib1g-dev prometheus-cpp-dev"
+  libpcre2-dev libcurl4-openssl-dev libzip-dev zlib1g-dev prometheus-cpp-dev"
 APT_web="brotli"
 APT_test="libgtest-dev libgmock-dev googletest libsimde-dev clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev chromium"
 APT_profile="valgrind"
 APT_peers="clang-19 libomp-19-dev"
 APT_arm64="g++-aarch64-linux-gnu qemu-user"
-LIBRARIES_arm64="libssl-dev libutf8proc-dev libtomlplusplus-dev libedit-dev libcurl4-openssl-dev libzip-dev zlib1g-dev
+LIBRARIES_arm64="libssl-dev libutf8proc-dev libpcre2-dev libtomlplusplus-dev libedit-dev libcurl4-openssl-dev libzip-dev zlib1g-dev
   prometheus-cpp-dev" # for arm64, with all they need, unpacked into build/arm64-libraries: the system stays as it is
 NODE_MAJOR=20 # Vite 8 needs Node >= 20.19; Debian 12 has 18
 

@@ -7,8 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include "text/expressions.h"
 #include "text/merge.h"
 #include "text/pretokenize.h"
+#include "text/regex_split.h"
 #include "text/tokenizer_base.h"
 #include "text/utf8.h"
 
@@ -76,11 +78,11 @@ class BpeTokenizer final : public TokenizerBase {
   Expected<void> read_bpe(const Metadata& metadata) {
     constexpr const char* kPreKey = "tokenizer.ggml.pre";
     HEED_ASSIGN(const std::string name, metadata.text(kPreKey, "default"));
-    const auto choice = choose_pre_tokenizer(name);
-    if (!choice) {
+    HEED_ASSIGN(regex_, RegexSplit::compile(expressions_named(name)));
+    if (const auto choice = choose_pre_tokenizer(name))
+      choice_ = *choice;
+    else if (regex_.is_empty())
       return fail(Code::unsupported, "tokenizer: pre-tokenizer: expected one that heed knows, got " + name, kPreKey);
-    }
-    choice_ = *choice;
     HEED_TRY(read(metadata, {.adds_bos = choice_.adds_bos}));
     for (std::size_t byte = 0; byte < 256; ++byte) {
       std::string spelled;
@@ -95,7 +97,11 @@ class BpeTokenizer final : public TokenizerBase {
     const auto merge = [&](std::string_view piece) { encode_piece(piece, state); };
     for (std::size_t at = 0; at < text.size(); at += kLongestStretchBytes) {
       state.pieces.clear();
-      pretokenize(choice_.scanner, text.substr(at, kLongestStretchBytes), state.pieces);
+      const std::string_view stretch = text.substr(at, kLongestStretchBytes);
+      if (regex_.is_empty())
+        pretokenize(choice_.scanner, stretch, state.pieces);
+      else
+        regex_.cut(stretch, state.pieces);
       for (const std::string_view piece : state.pieces) state.memo.encode(piece, state.tokens, merge);
     }
   }
@@ -181,6 +187,7 @@ class BpeTokenizer final : public TokenizerBase {
   }
 
   PreTokenizerChoice choice_;
+  RegexSplit regex_;  // instead of a scanner, if not empty
   std::array<std::int32_t, 256> byte_token_{};
   MergeTable merges_;
 };

@@ -200,23 +200,17 @@ std::optional<PreTokenizerChoice> choose_pre_tokenizer(std::string_view name) no
   static constexpr PreTokenizerChoice kLlama3{PreTokenizer::llama3, true, true};
   static constexpr PreTokenizerChoice kQwen2{PreTokenizer::qwen2, false, false};
   static constexpr auto kChoices = std::to_array<Choice>({
-      {"default", kGpt2},
-      {"gpt-2", kGpt2},
-      {"gpt2", kGpt2},
-      {"mpt", kGpt2},
-      {"olmo", kGpt2},
-      {"phi-2", kGpt2},
-      {"llama-bpe", kLlama3},
-      {"llama3", kLlama3},
-      {"llama-v3", kLlama3},
-      {"qwen2", kQwen2},
-      {"deepseek-r1-qwen", kQwen2},
-      {"starcoder", kDigits},
-      {"refact", kDigits},
-      {"smollm", kDigits},
-      {"codeshell", kDigits},
-      {"command-r", kDigits},
-      {"deepseek-coder", {PreTokenizer::deepseek_coder, false, false}},
+      {"default", kGpt2},     {"gpt-2", kGpt2},
+      {"gpt2", kGpt2},        {"mpt", kGpt2},
+      {"olmo", kGpt2},        {"phi-2", kGpt2},
+      {"llama-bpe", kLlama3}, {"llama3", kLlama3},
+      {"llama-v3", kLlama3},  {"dbrx", kLlama3},
+      {"smaug-bpe", kLlama3}, {"falcon3", kLlama3},
+      {"qwen2", kQwen2},      {"deepseek-r1-qwen", kQwen2},
+      {"stablelm2", kQwen2},  {"hunyuan", kQwen2},
+      {"starcoder", kDigits}, {"refact", kDigits},
+      {"smollm", kDigits},    {"codeshell", kDigits},
+      {"command-r", kDigits}, {"deepseek-coder", {PreTokenizer::deepseek_coder, false, false}},
   });
   for (const auto& [known, choice] : kChoices) {
     if (known == name) return choice;
