@@ -20,6 +20,7 @@ void add_pack_options(CLI::App& app, LoadOptions& options);
 void add_pull(CLI::App& app, Command& command);
 void add_models(CLI::App& app, Command& command);
 void add_inspect(CLI::App& app, Command& command);
+void add_tokenize(CLI::App& app, Command& command);
 void add_chat(CLI::App& app, Command& command);
 void add_serve(CLI::App& app, Command& command);
 void add_bench(CLI::App& app, Command& command);

@@ -24,7 +24,7 @@ def models():
 
 def test_help_has_an_example_everywhere():
     commands = re.findall(r"^  ([a-z]+)  ", heed("--help").stdout, re.M)
-    assert {"serve", "chat", "pull", "models", "inspect", "bench"} <= set(commands)
+    assert {"serve", "chat", "pull", "models", "inspect", "tokenize", "bench"} <= set(commands)
     for command in commands:
         shown = heed(command, "--help")
         assert shown.returncode == 0
@@ -52,6 +52,19 @@ def test_models_lists_the_catalogue():
 def test_inspect_shows_metadata_and_tensors():
     shown = heed("inspect", server.SMALL_MODEL).stdout
     assert "llama" in shown and "Q4_1" in shown
+
+
+def test_tokenize_shows_ids_kinds_and_pieces():
+    shown = heed("tokenize", "--model", server.DEFAULT_MODEL, "Hello world").stdout
+    assert '" world"' in shown and "2 tokens" in shown
+    tokens = json.loads(heed("tokenize", "--model", server.DEFAULT_MODEL, "--json", "Grüße 🦙").stdout)
+    assert tokens["count"] == len(tokens["tokens"]) and tokens["tokens"][0]["piece"].startswith("Gr")
+    lines = heed("tokenize", "--model", server.DEFAULT_MODEL, "--lines", input='"Hello world"\n"<|im_end|>"\n').stdout.splitlines()
+    assert json.loads(lines[0]) == [t["id"] for t in json.loads(heed("tokenize", "--model", server.DEFAULT_MODEL, "--json", "Hello world").stdout)["tokens"]]
+    assert len(json.loads(lines[1])) > 1  # content is never a control token
+    special = json.loads(heed("tokenize", "--model", server.DEFAULT_MODEL, "--json", "--special", input="<|im_end|>").stdout)
+    assert special["tokens"][0]["kind"] == "control"
+    assert heed("tokenize", "--model", server.DEFAULT_MODEL, "--lines", input="not JSON\n").returncode == 1
 
 
 def test_inspect_names_what_is_wrong(tmp_path):
