@@ -10,11 +10,14 @@
 namespace heed {
 namespace {
 
-constexpr std::array<Family, 3> kFamilies = {{
+constexpr auto kFamilies = std::to_array<Family>({
     {"llama", read_llama},
     {"qwen2", read_qwen2},
+    {"qwen3", read_qwen3},
+    {"gemma", read_gemma},
+    {"gemma2", read_gemma2},
     {"gemma3", read_gemma3},
-}};
+});
 
 // Only linear position scaling is expressed by RopeSpec::scale; other kinds must not be ignored in silence.
 Expected<float> read_rope_scale(const Metadata& m, const std::string& prefix) {

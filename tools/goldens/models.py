@@ -20,6 +20,11 @@ COMMON = dict(vocab_size=VOCAB, hidden_size=32, intermediate_size=32, num_attent
 FAMILIES = {
     "llama": (tf.LlamaForCausalLM, tf.LlamaConfig(**COMMON, head_dim=16, num_hidden_layers=4, rope_theta=10000.0)),
     "qwen2": (tf.Qwen2ForCausalLM, tf.Qwen2Config(**COMMON, num_hidden_layers=4, rope_theta=1e6)),
+    "qwen3": (tf.Qwen3ForCausalLM, tf.Qwen3Config(**COMMON, head_dim=16, num_hidden_layers=4, rope_theta=1e6)),
+    "gemma": (tf.GemmaForCausalLM, tf.GemmaConfig(**COMMON, head_dim=16, num_hidden_layers=4)),
+    "gemma2": (tf.Gemma2ForCausalLM, tf.Gemma2Config(  # caps so low that they matter
+        **COMMON, head_dim=16, num_hidden_layers=5, query_pre_attn_scalar=16, sliding_window=8, attn_logit_softcapping=3.0,
+        final_logit_softcapping=5.0)),
     "gemma3": (tf.Gemma3ForCausalLM, tf.Gemma3TextConfig(
         **COMMON, head_dim=16, num_hidden_layers=7, query_pre_attn_scalar=16, sliding_window=8,
         layer_types=["full_attention" if i % 6 == 5 else "sliding_attention" for i in range(7)])),
@@ -33,7 +38,7 @@ NAMES = {
 
 def gguf_name(family, name):
     norms = {"post_attention_layernorm": "ffn_norm"}
-    if family == "gemma3":
+    if family in ("gemma2", "gemma3"):
         norms = {"post_attention_layernorm": "post_attention_norm", "pre_feedforward_layernorm": "ffn_norm",
                  "post_feedforward_layernorm": "post_ffw_norm"}
     top = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
@@ -62,15 +67,18 @@ def write_weights(family, model, config):
     rope = config.rope_parameters
     w.add_rope_freq_base((rope.get("full_attention") or rope)["rope_theta"])
     w.add_vocab_size(VOCAB)
-    if family == "gemma3":
+    if family in ("gemma2", "gemma3"):
         w.add_sliding_window(config.sliding_window)
+    if family == "gemma2":
+        w.add_attn_logit_softcapping(config.attn_logit_softcapping)
+        w.add_final_logit_softcapping(config.final_logit_softcapping)
     for name, tensor in model.state_dict().items():
         if name == "lm_head.weight" and config.tie_word_embeddings:
             continue
         data = tensor.numpy().astype(np.float32)
         if family == "llama" and (".q_proj." in name or ".k_proj." in name):
             data = permute(data, config.num_attention_heads if ".q_proj." in name else config.num_key_value_heads)
-        if family == "gemma3" and "norm" in name:
+        if family.startswith("gemma") and "norm" in name:
             data = data + 1  # GGUF keeps the factor, transformers its distance from one
         w.add_tensor(gguf_name(family, name), np.ascontiguousarray(data))
     finish(w)

@@ -81,7 +81,7 @@ TEST_P(Forward, ForeignTokensAreRefusedAndNothingMoves) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, Forward, testing::Values("llama", "qwen2", "gemma3"),
+INSTANTIATE_TEST_SUITE_P(Families, Forward, testing::Values("llama", "qwen2", "qwen3", "gemma", "gemma2", "gemma3"),
                          [](const auto& p) { return p.param; });
 
 }  // namespace

@@ -39,7 +39,7 @@ TEST_P(Golden, EveryLayerEqualsTransformers) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, Golden, testing::Values("llama", "qwen2", "gemma3"),
+INSTANTIATE_TEST_SUITE_P(Families, Golden, testing::Values("llama", "qwen2", "qwen3", "gemma", "gemma2", "gemma3"),
                          [](const auto& p) { return p.param; });
 
 }  // namespace
