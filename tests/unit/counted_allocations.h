@@ -8,9 +8,12 @@
 namespace {
 std::atomic<std::int64_t> allocations{0};
 
-void* counted(std::size_t n) {
+void* counted_or_null(std::size_t n) noexcept {
   ++allocations;
-  void* p = std::malloc(n == 0 ? 1 : n);
+  return std::malloc(n == 0 ? 1 : n);
+}
+void* counted(std::size_t n) {
+  void* p = counted_or_null(n);
   if (p == nullptr) throw std::bad_alloc();
   return p;
 }
@@ -19,6 +22,8 @@ void* counted(std::size_t n) {
 #pragma GCC diagnostic ignored "-Wmismatched-new-delete"  // under sanitizers GCC 12 inlines half of each pair
 void* operator new(std::size_t n) { return counted(n); }
 void* operator new[](std::size_t n) { return counted(n); }
+void* operator new(std::size_t n, const std::nothrow_t&) noexcept { return counted_or_null(n); }
+void* operator new[](std::size_t n, const std::nothrow_t&) noexcept { return counted_or_null(n); }
 void operator delete(void* p) noexcept { std::free(p); }
 void operator delete[](void* p) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t) noexcept { std::free(p); }
