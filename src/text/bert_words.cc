@@ -4,6 +4,7 @@
 #include <utf8proc.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 
 #include "text/bert_tables.h"
