@@ -7,7 +7,7 @@
 #include "apps/command.h"
 #include "apps/model_path.h"
 #include "apps/progress.h"
-#include "formats/gguf.h"
+#include "formats/model_file.h"
 
 namespace heed {
 namespace {
@@ -69,7 +69,7 @@ struct TypeTotal {
   std::int64_t bytes = 0;
 };
 
-std::map<std::string, TypeTotal> totals(const GgufFile& file) {
+std::map<std::string, TypeTotal> totals(const ModelFile& file) {
   std::map<std::string, TypeTotal> out;
   for (const NamedTensor& named : file.tensors()) {
     TypeTotal& total = out[std::string(info(named.tensor.dtype).name)];
@@ -83,15 +83,15 @@ std::vector<std::int64_t> shape_of(const Tensor& tensor) {
   return {tensor.shape.begin(), tensor.shape.begin() + tensor.rank};
 }
 
-std::int64_t parameters(const GgufFile& file) {
+std::int64_t parameters(const ModelFile& file) {
   std::int64_t total = 0;
   for (const NamedTensor& named : file.tensors()) total += named.tensor.rows() * named.tensor.cols();
   return total;
 }
 
-void print_json(const std::string& path, const GgufFile& file, bool with_tensors) {
+void print_json(const std::string& path, const ModelFile& file, bool with_tensors) {
   Json out = {{"path", path},
-              {"format", "gguf"},
+              {"format", file.format()},
               {"version", file.version()},
               {"bytes", file.file_bytes()},
               {"parameters", parameters(file)}};
@@ -109,14 +109,18 @@ void print_json(const std::string& path, const GgufFile& file, bool with_tensors
   std::printf("%s\n", dump(out, 2).c_str());
 }
 
-void print_tensors(const GgufFile& file) {
+void print_tensors(const ModelFile& file) {
   for (const NamedTensor& named : file.tensors())
     std::printf("  %-48s  %-5s  %-16s  %s\n", named.name.c_str(), std::string(info(named.tensor.dtype).name).c_str(),
                 dump(shape_of(named.tensor)).c_str(), human_bytes(named.tensor.bytes()).c_str());
 }
 
-void print_text(const std::string& path, const GgufFile& file, bool with_tensors) {
-  std::printf("%s\nGGUF version %d, %s, %zu tensors, %.1f M parameters\n\nmetadata\n", path.c_str(), file.version(),
+std::string format_of(const ModelFile& file) {
+  return file.format() + (file.version() > 0 ? " version " + std::to_string(file.version()) : "");
+}
+
+void print_text(const std::string& path, const ModelFile& file, bool with_tensors) {
+  std::printf("%s\n%s, %s, %zu tensors, %.1f M parameters\n\nmetadata\n", path.c_str(), format_of(file).c_str(),
               human_bytes(static_cast<std::int64_t>(file.file_bytes())).c_str(), file.tensors().size(),
               static_cast<double>(parameters(file)) / 1e6);
   for (const auto& [key, value] : file.metadata().all())
@@ -131,7 +135,8 @@ void print_text(const std::string& path, const GgufFile& file, bool with_tensors
 
 Expected<void> run_inspect(const InspectOptions& options) {
   HEED_ASSIGN(const std::string path, model_path(options.file));
-  HEED_ASSIGN(const GgufFile file, GgufFile::open(path));
+  HEED_ASSIGN(const auto opened, open_model_file(path));
+  const ModelFile& file = *opened;
   if (options.json) {
     print_json(path, file, options.tensors);
   } else {
@@ -145,7 +150,7 @@ Expected<void> run_inspect(const InspectOptions& options) {
 void add_inspect(CLI::App& app, Command& command) {
   auto options = std::make_shared<InspectOptions>();
   CLI::App* sub = app.add_subcommand("inspect", "Show a model file's metadata and tensors");
-  sub->add_option("file", options->file, "A GGUF file or a name of `heed models`")->required();
+  sub->add_option("file", options->file, "A model file, a model's directory, or a name of `heed models`")->required();
   sub->add_flag("--tensors", options->tensors, "List every tensor");
   sub->add_flag("--json", options->json, "Print one JSON object");
   sub->footer("Examples:\n  heed inspect default\n  heed inspect model.gguf --tensors --json");

@@ -7,7 +7,7 @@
 
 #include "apps/command.h"
 #include "apps/model_path.h"
-#include "formats/gguf.h"
+#include "formats/model_file.h"
 #include "text/tokenizer.h"
 
 namespace heed {
@@ -63,8 +63,8 @@ Expected<void> run_lines(const Tokenizer& tokenizer, const TokenizeOptions& opti
 
 Expected<void> run_tokenize(const TokenizeOptions& options) {
   HEED_ASSIGN(const std::string path, model_path(options.model));
-  HEED_ASSIGN(const GgufFile file, GgufFile::open(path));
-  HEED_ASSIGN(const std::unique_ptr<Tokenizer> tokenizer, Tokenizer::from_metadata(file.metadata()));
+  HEED_ASSIGN(const auto file, open_model_file(path));
+  HEED_ASSIGN(const std::unique_ptr<Tokenizer> tokenizer, Tokenizer::from_metadata(file->metadata()));
   if (options.lines) return run_lines(*tokenizer, options);
   std::string text = options.text;
   if (text == "-") text.assign(std::istreambuf_iterator<char>(std::cin), {});

@@ -7,7 +7,7 @@
 #include "cache/kv_cache.h"
 #include "core/file.h"
 #include "engine/step_cost.h"
-#include "formats/gguf.h"
+#include "formats/model_file.h"
 #include "kernels/kernels.h"
 #include "kernels/page_bounds.h"
 #include "model/family.h"
@@ -80,14 +80,14 @@ class Transformer final : public LanguageModel {
   bool forgets_freely() const noexcept override { return pages_->state_floats() == 0; }
   Expected<void> reserve(ModelState& state, std::int32_t tokens) override;
   Expected<void> step(std::span<StepItem> items) override;
-  std::size_t weight_bytes() const noexcept { return file_.file_bytes(); }
+  std::size_t weight_bytes() const noexcept { return file_->file_bytes(); }
 
  private:
   explicit Transformer(int threads) : pool_(threads) {}
   Expected<void> make_weights(const LoadOptions& options);
   Expected<void> make_cache(const LoadOptions& options);
 
-  GgufFile file_;
+  std::unique_ptr<ModelFile> file_;
   ModelSpec spec_;
   ThreadPool pool_;
   Counters counters_;
@@ -109,16 +109,16 @@ Expected<std::unique_ptr<Transformer>> Transformer::load(const std::string& path
   t->kernels_ = options.cpu.empty() ? &best_kernels() : kernels_by_name(options.cpu);
   if (!t->kernels_)
     return fail(Code::invalid_argument, "load: this CPU cannot run the kernels \"" + options.cpu + "\"", "cpu");
-  HEED_ASSIGN(t->file_, GgufFile::open(path));
-  HEED_ASSIGN(t->spec_, read_spec(t->file_.metadata()));
+  HEED_ASSIGN(t->file_, open_model_file(path));
+  HEED_ASSIGN(t->spec_, read_spec(t->file_->metadata()));
   HEED_ASSIGN(t->activations_, activation_mode_of(options.activations, t->spec_.dim));
-  HEED_ASSIGN(t->tokenizer_, Tokenizer::from_metadata(t->file_.metadata()));
+  HEED_ASSIGN(t->tokenizer_, Tokenizer::from_metadata(t->file_->metadata()));
   if (t->tokenizer_->vocab_size() != t->spec_.vocab)
     return fail(Code::malformed, "load: the tokenizer has " + std::to_string(t->tokenizer_->vocab_size()) +
                                      " tokens, the model " + std::to_string(t->spec_.vocab));
-  HEED_ASSIGN(t->template_, t->file_.metadata().text("tokenizer.chat_template", ""));
-  HEED_ASSIGN(t->display_name_, t->file_.metadata().text("general.name", t->spec_.family));
-  t->file_.forget_metadata();
+  HEED_ASSIGN(t->template_, t->file_->metadata().text("tokenizer.chat_template", ""));
+  HEED_ASSIGN(t->display_name_, t->file_->metadata().text("general.name", t->spec_.family));
+  t->file_->forget_metadata();
   t->step_tokens_ = options.engine.prefill_chunk + options.engine.max_running;
   HEED_ASSIGN(t->arena_, Arena::make(step_bytes(t->spec_, t->step_tokens_,
                                                 options.engine.max_running + 1 + StepCost::kMostExtra)));
@@ -141,9 +141,9 @@ Expected<void> Transformer::make_weights(const LoadOptions& options) {
   if (!options.pack_directory.empty() && options.pack_cache_bytes > 0) how.packs = &packs;
   how.warn = options.warn;
   Exec exec{pool_, arena_, *kernels_, counters_};
-  file_.mapped().drop_pages(file_.mapped().bytes());  // the vocabulary's; what comes back is what packing reads
-  HEED_ASSIGN(weights_, load_weights(spec_, file_, exec, how));
-  file_.mapped().drop_pages(file_.mapped().bytes());  // what comes back are the token rows that are read
+  file_->drop_pages();  // the vocabulary's; what comes back is what packing reads
+  HEED_ASSIGN(weights_, load_weights(spec_, *file_, exec, how));
+  file_->drop_pages();  // what comes back are the token rows that are read
   return {};
 }
 
@@ -167,9 +167,9 @@ Expected<void> Transformer::make_cache(const LoadOptions& options) {
 
 std::string Transformer::description() const {
   std::int64_t parameters = 0;
-  for (const NamedTensor& t : file_.tensors()) parameters += t.tensor.rows() * t.tensor.cols();
+  for (const NamedTensor& t : file_->tensors()) parameters += t.tensor.rows() * t.tensor.cols();
   return display_name_ + ": " + spec_.family + ", " + std::to_string(parameters / 1'000'000) + " M parameters, " +
-         std::to_string(file_.file_bytes() >> 20) + " MiB, " + kernels_->name + " on " +
+         std::to_string(file_->file_bytes() >> 20) + " MiB, " + kernels_->name + " on " +
          std::to_string(pool_.threads()) + " threads, " + (activations_ == ActivationMode::exact ? "16-bit" : "8-bit") +
          " activations";
 }

@@ -1,4 +1,4 @@
-// gguf.cc -- GGUF header, tensor table and data section. Specification: ggml, docs/gguf.md, versions 2 and 3.
+// gguf.cc -- GGUF header, tensor table and data section. Specification: ggml, docs/gguf.md, versions 1 to 3.
 #include "formats/gguf.h"
 
 #include <algorithm>
@@ -15,31 +15,21 @@
 namespace heed {
 namespace {
 
-constexpr std::uint32_t kMagic = 0x46554747;                      // "GGUF" read as little endian
-constexpr std::uint64_t kMinTensorBytes = 8 + 1 + 4 + 8 + 4 + 8;  // name length, name, rank, one dim, type, offset
+constexpr std::uint32_t kMagic = 0x46554747;  // "GGUF" read as little endian
+// Name length, name, rank, one dimension, type, offset; lengths and dimensions take four bytes in version 1.
+std::uint64_t min_tensor_bytes(const ByteReader& reader) noexcept { return 2 * reader.count_bytes() + 1 + 4 + 4 + 8; }
 constexpr std::int64_t kMaxAlignment = 1 << 20;
 
-// GGUF specification, enum ggml_type; the gaps are formats that no file of the catalogue uses.
+// GGUF specification, enum ggml_type; the gaps are formats that were given up.
 std::optional<DType> dtype_of(std::uint32_t id) noexcept {
-  constexpr std::array<std::pair<std::uint32_t, DType>, 18> kTypes = {{
-      {0, DType::f32},
-      {1, DType::f16},
-      {2, DType::q4_0},
-      {3, DType::q4_1},
-      {6, DType::q5_0},
-      {7, DType::q5_1},
-      {8, DType::q8_0},
-      {10, DType::q2_k},
-      {11, DType::q3_k},
-      {12, DType::q4_k},
-      {13, DType::q5_k},
-      {14, DType::q6_k},
-      {24, DType::i8},
-      {25, DType::i16},
-      {26, DType::i32},
-      {27, DType::i64},
-      {28, DType::f64},
-      {30, DType::bf16},
+  constexpr std::array<std::pair<std::uint32_t, DType>, 32> kTypes = {{
+      {0, DType::f32},     {1, DType::f16},      {2, DType::q4_0},   {3, DType::q4_1},    {6, DType::q5_0},
+      {7, DType::q5_1},    {8, DType::q8_0},     {9, DType::q8_1},   {10, DType::q2_k},   {11, DType::q3_k},
+      {12, DType::q4_k},   {13, DType::q5_k},    {14, DType::q6_k},  {15, DType::q8_k},   {16, DType::iq2_xxs},
+      {17, DType::iq2_xs}, {18, DType::iq3_xxs}, {19, DType::iq1_s}, {20, DType::iq4_nl}, {21, DType::iq3_s},
+      {22, DType::iq2_s},  {23, DType::iq4_xs},  {24, DType::i8},    {25, DType::i16},    {26, DType::i32},
+      {27, DType::i64},    {28, DType::f64},     {29, DType::iq1_m}, {30, DType::bf16},   {34, DType::tq1_0},
+      {35, DType::tq2_0},  {39, DType::mxfp4},
   }};
   for (const auto& [number, type] : kTypes)
     if (number == id) return type;
@@ -68,14 +58,15 @@ Expected<Header> read_header(ByteReader& reader) {
   if (magic != kMagic) return reader.malformed("not a GGUF file: expected the bytes 'GGUF' at its beginning", 0);
   HEED_ASSIGN(const auto version, reader.read<std::uint32_t>("the version"));
   const std::uint32_t swapped = __builtin_bswap32(version);
-  if (swapped == 2 || swapped == 3)
+  if (swapped >= 1 && swapped <= 3)
     return reader.unsupported(
         "the file is big-endian (version " + std::to_string(swapped) + "); heed reads little-endian", 4);
-  if (version != 2 && version != 3)
-    return reader.unsupported("expected version 2 or 3, got " + std::to_string(version), 4);
+  if (version < 1 || version > 3)
+    return reader.unsupported("expected version 1, 2 or 3, got " + std::to_string(version), 4);
+  if (version == 1) reader.set_count_bytes(4);
   Header header{.version = static_cast<int>(version)};
-  HEED_ASSIGN(header.tensor_count, reader.read<std::uint64_t>("the tensor count"));
-  HEED_ASSIGN(header.key_count, reader.read<std::uint64_t>("the metadata count"));
+  HEED_ASSIGN(header.tensor_count, reader.read_count("the tensor count"));
+  HEED_ASSIGN(header.key_count, reader.read_count("the metadata count"));
   return header;
 }
 
@@ -97,7 +88,7 @@ class TensorTable {
   TensorTable(ByteReader& reader, MemoryBudget& budget) : reader_(reader), budget_(budget) {}
 
   Expected<void> read(std::uint64_t count) {
-    if (count > reader_.left() / kMinTensorBytes)
+    if (count > reader_.left() / min_tensor_bytes(reader_))
       return reader_.malformed("the header says " + std::to_string(count) + " tensors, but only " +
                                    std::to_string(reader_.left()) + " bytes are left",
                                reader_.at());
@@ -139,7 +130,8 @@ class TensorTable {
     tensor.rank = static_cast<std::int32_t>(rank);
     for (std::uint32_t i = 0; i < rank; ++i) {
       const std::size_t at = reader_.at();
-      HEED_ASSIGN(const auto dim, reader_.read<std::int64_t>("a tensor's dimension"));
+      HEED_ASSIGN(const auto count, reader_.read_count("a tensor's dimension"));
+      const auto dim = static_cast<std::int64_t>(count);
       if (dim <= 0)
         return reader_.malformed(label(name) + ": expected dimensions of at least 1, got " + std::to_string(dim), at,
                                  name);
@@ -242,24 +234,18 @@ Expected<Parsed> parse_bytes(std::span<const std::byte> bytes) {
 Expected<GgufFile> GgufFile::parse(std::span<const std::byte> bytes) try {
   HEED_ASSIGN(Parsed parsed, parse_bytes(bytes));
   GgufFile out;
-  out.bytes_ = bytes;
+  out.format_ = "gguf";
+  out.file_bytes_ = bytes.size();
   out.version_ = parsed.version;
   out.metadata_ = std::move(parsed.metadata);
   out.tensors_ = std::move(parsed.tensors);
-  out.index_.reserve(out.tensors_.size());
-  for (std::size_t i = 0; i < out.tensors_.size(); ++i) out.index_.emplace_back(out.tensors_[i].name, i);
-  std::sort(out.index_.begin(), out.index_.end());
-  const auto same = [](const auto& a, const auto& b) { return a.first == b.first; };
-  const auto twin = std::adjacent_find(out.index_.begin(), out.index_.end(), same);
-  if (twin != out.index_.end())
-    return fail(Code::malformed, "gguf: tensor name '" + printable(twin->first) + "' appears twice",
-                std::string(twin->first));
+  HEED_TRY(out.index_tensors());
   return out;
 } catch (const std::bad_alloc&) {
   return fail(Code::out_of_memory, "gguf: not enough memory for the metadata");
 }
 
-Expected<GgufFile> GgufFile::open(const std::string& path, FileLayer& files) {
+Expected<GgufFile> GgufFile::open_one(const std::string& path, FileLayer& files) {
   HEED_ASSIGN(MappedFile file, files.map(path));
   Expected<GgufFile> out = parse(file.bytes());
   if (!out) {
@@ -268,19 +254,8 @@ Expected<GgufFile> GgufFile::open(const std::string& path, FileLayer& files) {
     if (error.where.empty()) error.where = path;
     return error;
   }
-  out->file_ = std::move(file);
+  out->files_.push_back(std::move(file));
   return out;
-}
-
-const Tensor* GgufFile::find(std::string_view name) const noexcept {
-  const auto before = [](const auto& entry, std::string_view wanted) { return entry.first < wanted; };
-  const auto it = std::lower_bound(index_.begin(), index_.end(), name, before);
-  return it == index_.end() || it->first != name ? nullptr : &tensors_[it->second].tensor;
-}
-
-void GgufFile::drop_pages(const Tensor& tensor) const noexcept {
-  if (file_.bytes().empty() || !tensor) return;
-  file_.drop_pages({tensor.data, static_cast<std::size_t>(tensor.bytes())});
 }
 
 }  // namespace heed

@@ -61,7 +61,7 @@ Expected<PackPlan> plan_pack(std::span<const WeightPart> parts, const std::strin
 /// Writes the parts one after another, a few MiB at a time.
 class PackWriter {
  public:
-  PackWriter(const GgufFile& file, Exec& exec, const LoadWeightsOptions& options, OutputFile& out)
+  PackWriter(const ModelFile& file, Exec& exec, const LoadWeightsOptions& options, OutputFile& out)
       : file_(file), exec_(exec), options_(options), out_(out) {}
 
   Expected<void> write(std::span<const WeightPart> parts, const PackPlan& plan) {
@@ -102,7 +102,7 @@ class PackWriter {
     return {};
   }
 
-  const GgufFile& file_;
+  const ModelFile& file_;
   Exec& exec_;
   const LoadWeightsOptions& options_;
   OutputFile& out_;
@@ -138,7 +138,7 @@ CachedFileMaker maker_of(const PackPlan& plan, const std::function<Expected<void
 }
 
 /// By the note of an earlier start, when the model file has not changed since.
-Expected<OpenPack> open_noted(std::span<const WeightPart> parts, const GgufFile& file, Exec& exec, FileCache& packs) {
+Expected<OpenPack> open_noted(std::span<const WeightPart> parts, const ModelFile& file, Exec& exec, FileCache& packs) {
   const auto name = packs.noted(file.mapped().identity());
   if (!name || !is_pack_of_version(*name)) return fail(Code::not_found, "pack: nothing is noted");
   OpenPack out;
@@ -148,7 +148,7 @@ Expected<OpenPack> open_noted(std::span<const WeightPart> parts, const GgufFile&
 }
 
 /// By all the bytes of the model file.
-Expected<OpenPack> open_or_make(std::span<const WeightPart> parts, const GgufFile& file, Exec& exec,
+Expected<OpenPack> open_or_make(std::span<const WeightPart> parts, const ModelFile& file, Exec& exec,
                                 const LoadWeightsOptions& options) {
   HEED_ASSIGN(const std::string digest, tree_sha256(file.mapped(), exec.pool));
   const std::string name = "v" + std::to_string(kPackVersion) + "-" + digest + ".pack";
@@ -162,7 +162,7 @@ Expected<OpenPack> open_or_make(std::span<const WeightPart> parts, const GgufFil
 
 }  // namespace
 
-Expected<MappedFile> map_weights(std::span<const WeightPart> parts, const GgufFile& file, Exec& exec,
+Expected<MappedFile> map_weights(std::span<const WeightPart> parts, const ModelFile& file, Exec& exec,
                                  const LoadWeightsOptions& options) {
   auto pack = open_noted(parts, file, exec, *options.packs);
   if (!pack) pack = open_or_make(parts, file, exec, options);

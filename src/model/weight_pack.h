@@ -17,7 +17,7 @@ Expected<void> read_vector(const WeightPart& part, Vector& out);
 
 /// Fills all slots from the pack of this file's content, which is made when the cache lacks it. The matrices view the
 /// result. Errors: what FileCache says, and cancelled.
-Expected<MappedFile> map_weights(std::span<const WeightPart> parts, const GgufFile& file, Exec& exec,
+Expected<MappedFile> map_weights(std::span<const WeightPart> parts, const ModelFile& file, Exec& exec,
                                  const LoadWeightsOptions& options);
 
 }  // namespace heed

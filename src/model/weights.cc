@@ -97,7 +97,7 @@ Expected<PackedMatrix> pack_as_f32(const Tensor& t, Exec& exec) {
   return PackedMatrix::pack({.data = floats.data(), .dtype = DType::f32, .rank = t.rank, .shape = t.shape}, exec);
 }
 
-Expected<PackedMatrix> pack_part(const WeightPart& part, const GgufFile& file, WeightPrecision precision, Exec& exec) {
+Expected<PackedMatrix> pack_part(const WeightPart& part, const ModelFile& file, WeightPrecision precision, Exec& exec) {
   const auto drop = [&](const Tensor& rows) { file.drop_pages(rows); };
   auto made = precision == WeightPrecision::f32 ? pack_as_f32(part.tensor, exec)
                                                 : PackedMatrix::pack(part.tensor, exec, system_allocator(), drop);
@@ -107,7 +107,7 @@ Expected<PackedMatrix> pack_part(const WeightPart& part, const GgufFile& file, W
   return made;
 }
 
-Expected<void> fill(const WeightPart& part, const GgufFile& file, WeightPrecision precision, Exec& exec) {
+Expected<void> fill(const WeightPart& part, const ModelFile& file, WeightPrecision precision, Exec& exec) {
   if (auto* const* view = std::get_if<Tensor*>(&part.slot.target)) **view = part.tensor;
   if (auto* const* vector = std::get_if<Vector*>(&part.slot.target)) return read_vector(part, **vector);
   if (auto* const* packed = std::get_if<PackedMatrix*>(&part.slot.target)) {
@@ -116,7 +116,7 @@ Expected<void> fill(const WeightPart& part, const GgufFile& file, WeightPrecisio
   return {};
 }
 
-Expected<void> refuse_unused(const GgufFile& file, const std::set<std::string, std::less<>>& used) {
+Expected<void> refuse_unused(const ModelFile& file, const std::set<std::string, std::less<>>& used) {
   std::string names;
   int count = 0;
   for (const NamedTensor& t : file.tensors())
@@ -127,7 +127,7 @@ Expected<void> refuse_unused(const GgufFile& file, const std::set<std::string, s
 }
 
 /// Every slot of `weights` with its tensor; all of the file is used.
-Expected<std::vector<WeightPart>> find_parts(const ModelSpec& spec, const GgufFile& file, ModelWeights& weights) {
+Expected<std::vector<WeightPart>> find_parts(const ModelSpec& spec, const ModelFile& file, ModelWeights& weights) {
   std::vector<WeightPart> parts;
   std::set<std::string, std::less<>> used;
   const auto find_one = [&](const WeightSlot& slot) -> Expected<void> {
@@ -147,7 +147,7 @@ Expected<std::vector<WeightPart>> find_parts(const ModelSpec& spec, const GgufFi
   return parts;
 }
 
-Expected<void> pack_in_memory(std::span<const WeightPart> parts, const GgufFile& file, Exec& exec,
+Expected<void> pack_in_memory(std::span<const WeightPart> parts, const ModelFile& file, Exec& exec,
                               const LoadWeightsOptions& options) {
   std::int64_t done = 0, total = 0;
   for (const WeightPart& part : parts) total += part.tensor.bytes();
@@ -160,7 +160,7 @@ Expected<void> pack_in_memory(std::span<const WeightPart> parts, const GgufFile&
 }
 
 /// Fills every slot: from the cache when there is one and it works, else by packing. Returns what the matrices view.
-Expected<MappedFile> place_weights(std::span<const WeightPart> parts, const GgufFile& file, Exec& exec,
+Expected<MappedFile> place_weights(std::span<const WeightPart> parts, const ModelFile& file, Exec& exec,
                                    const LoadWeightsOptions& options) {
   if (options.packs && options.precision == WeightPrecision::file && !file.mapped().bytes().empty()) {
     auto pack = map_weights(parts, file, exec, options);
@@ -196,7 +196,7 @@ Expected<void> read_vector(const WeightPart& part, Vector& out) {
   return {};
 }
 
-Expected<ModelWeights> load_weights(const ModelSpec& spec, const GgufFile& file, Exec& exec,
+Expected<ModelWeights> load_weights(const ModelSpec& spec, const ModelFile& file, Exec& exec,
                                     const LoadWeightsOptions& options) {
   ModelWeights weights;
   HEED_ASSIGN(const std::vector<WeightPart> parts, find_parts(spec, file, weights));

@@ -7,7 +7,7 @@
 
 #include "core/expected.h"
 #include "core/file_cache.h"
-#include "formats/gguf.h"
+#include "formats/model_file.h"
 #include "kernels/matmul.h"
 #include "model/spec.h"
 
@@ -69,7 +69,7 @@ struct LoadWeightsOptions {
 
 /// Maps the packed weights from the cache, or packs every weight of the spec; source pages are dropped as they are
 /// packed. Missing, misshapen and unused tensors are errors by name.
-Expected<ModelWeights> load_weights(const ModelSpec& spec, const GgufFile& file, Exec& exec,
+Expected<ModelWeights> load_weights(const ModelSpec& spec, const ModelFile& file, Exec& exec,
                                     const LoadWeightsOptions& options = {});
 
 }  // namespace heed

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cache/kv_cache.h"
+#include "formats/gguf.h"
 #include "kernels/kernels.h"
 #include "model/family.h"
 #include "model/forward.h"
