@@ -35,12 +35,13 @@ Expected<RopeAngles> rope_angles(const RopeSpec& spec, std::span<const std::int3
   auto* frequency = exec.arena.allocate_array<double>(static_cast<std::size_t>(half));
   if (!cos || !sin || !frequency) return fail(Code::out_of_memory, "rope: the step's arena is full");
   for (std::int64_t i = 0; i < half; ++i) frequency[i] = rope_frequency(spec, i);
+  const double magnitude = spec.magnitude;
   exec.pool.parallel_for(rows, kRowsPerTask, [&](std::int64_t begin, std::int64_t end, int) {
     for (std::int64_t r = begin; r < end; ++r)
       for (std::int64_t i = 0; i < half; ++i) {
         const double angle = positions[static_cast<std::size_t>(r)] * frequency[i];
-        cos[r * half + i] = static_cast<float>(std::cos(angle));
-        sin[r * half + i] = static_cast<float>(std::sin(angle));
+        cos[r * half + i] = static_cast<float>(magnitude * std::cos(angle));
+        sin[r * half + i] = static_cast<float>(magnitude * std::sin(angle));
       }
   });
   return RopeAngles{cos, sin};

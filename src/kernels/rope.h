@@ -15,11 +15,13 @@ struct RopeSpec {
   float base = 10000.0f;
   float scale = 1.0f;  // positions are multiplied by it (linear scaling: 1/factor)
   bool interleaved = false;
-  std::span<const float> factors;  // [dims/2] divides each frequency (Llama 3, long-rope); empty: ones
+  std::span<const float> factors;  // [dims/2] divides each frequency (Llama 3, YaRN, long-rope); empty: ones
+  float magnitude = 1.0f;          // of every rotated pair: cosines and sines are multiplied by it (YaRN, long-rope)
 
   /// Whether both turn every position alike.
   bool same_angles(const RopeSpec& other) const noexcept {
-    return dims == other.dims && base == other.base && scale == other.scale && factors.data() == other.factors.data();
+    return dims == other.dims && base == other.base && scale == other.scale && factors.data() == other.factors.data() &&
+           magnitude == other.magnitude;
   }
 };
 

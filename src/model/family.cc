@@ -12,25 +12,29 @@ namespace {
 
 constexpr auto kFamilies = std::to_array<Family>({
     {"llama", read_llama},
+    {"granite", read_granite},
+    {"granitemoe", read_granite_moe},
+    {"smollm3", read_smollm3},
     {"qwen2", read_qwen2},
+    {"qwen2moe", read_qwen2_moe},
     {"qwen3", read_qwen3},
+    {"qwen3moe", read_qwen3_moe},
     {"gemma", read_gemma},
     {"gemma2", read_gemma2},
     {"gemma3", read_gemma3},
+    {"phi2", read_phi2},
+    {"phi3", read_phi3},
+    {"gpt2", read_gpt2},
+    {"gptneox", read_gpt_neox},
+    {"starcoder2", read_starcoder2},
+    {"falcon", read_falcon},
+    {"stablelm", read_stablelm},
+    {"olmo2", read_olmo2},
+    {"olmoe", read_olmoe},
+    {"command-r", read_command_r},
+    {"cohere2", read_cohere2},
+    {"gpt-oss", read_gpt_oss},
 });
-
-// Only linear position scaling is expressed by RopeSpec::scale; other kinds must not be ignored in silence.
-Expected<float> read_rope_scale(const Metadata& m, const std::string& prefix) {
-  HEED_ASSIGN(const std::string kind, m.text(prefix + "rope.scaling.type", "none"));
-  if (kind == "none") return 1.0f;
-  if (kind != "linear")
-    return fail(Code::unsupported, "model: rope scaling \"" + kind + "\" is not supported",
-                prefix + "rope.scaling.type");
-  HEED_ASSIGN(const double factor, m.real(prefix + "rope.scaling.factor", 1.0));
-  if (!(factor > 0))
-    return fail(Code::malformed, "model: rope scaling factor must be positive", prefix + "rope.scaling.factor");
-  return static_cast<float>(1.0 / factor);
-}
 
 // What is added to scores, besides RoPE: keys of GGUF, and heed's own attention.sink_logits.
 Expected<void> read_scores(const Metadata& m, const std::string& p, BlockSpec& b) {
@@ -83,6 +87,17 @@ Expected<void> read_linear_layers(const Metadata& m, const std::string& p, Model
   return {};
 }
 
+// Constants of Granite, MiniCPM and Command R; each 1 where the file does not say otherwise.
+Expected<void> read_scales(const Metadata& m, const std::string& p, ModelSpec& s) {
+  HEED_ASSIGN(const double embed, m.real(p + "embedding_scale", 1.0));
+  HEED_ASSIGN(const double residual, m.real(p + "residual_scale", 1.0));
+  HEED_ASSIGN(const double logits, m.real(p + "logit_scale", 1.0));
+  s.embed_scale = static_cast<float>(embed);
+  s.residual_scale = static_cast<float>(residual);
+  s.logit_scale = static_cast<float>(logits);
+  return {};
+}
+
 Expected<void> read_memory(const Metadata& m, const std::string& p, ModelSpec& s) {
   HEED_ASSIGN(const std::int64_t tokens, m.integer(p + "memory_tokens", 0, 0, 4096));
   s.memory_tokens = static_cast<std::int32_t>(tokens);
@@ -115,13 +130,33 @@ Expected<ModelSpec> read_spec(const Metadata& metadata) {
               "general.architecture");
 }
 
+Expected<ExpertSpec> read_experts(const Metadata& m, std::string_view family) {
+  const std::string p = std::string(family) + ".";
+  constexpr std::int64_t kMax = 1 << 24;
+  HEED_ASSIGN(const std::int64_t count, m.integer(p + "expert_count", 0, 0, 1024));
+  if (count == 0) return ExpertSpec{};
+  HEED_ASSIGN(const std::int64_t used, m.need_integer(p + "expert_used_count", 1, count));
+  HEED_ASSIGN(const std::int64_t dense, m.integer(p + "feed_forward_length", 0, 0, kMax));
+  HEED_ASSIGN(const std::int64_t ffn, m.integer(p + "expert_feed_forward_length", dense, 1, kMax));
+  HEED_ASSIGN(const std::int64_t shared, m.integer(p + "expert_shared_feed_forward_length", 0, 0, kMax));
+  HEED_ASSIGN(const double scale, m.real(p + "expert_weights_scale", 1.0));
+  return ExpertSpec{.count = static_cast<std::int32_t>(count),
+                    .used = static_cast<std::int32_t>(used),
+                    .ffn_dim = static_cast<std::int32_t>(ffn),
+                    .shared_ffn_dim = static_cast<std::int32_t>(shared),
+                    .scale = static_cast<float>(scale)};
+}
+
 Expected<ModelSpec> read_llama_like(const Metadata& m, std::string_view family) {
   const std::string p = std::string(family) + ".";
   ModelSpec s{.family = std::string(family)};
   constexpr std::int64_t kMax = 1 << 24;
   HEED_ASSIGN(const std::int64_t dim, m.need_integer(p + "embedding_length", 1, kMax));
   HEED_ASSIGN(const std::int64_t layers, m.need_integer(p + "block_count", 1, 1024));
-  HEED_ASSIGN(const std::int64_t ffn_dim, m.need_integer(p + "feed_forward_length", 1, kMax));
+  HEED_ASSIGN(const ExpertSpec experts, read_experts(m, family));
+  HEED_ASSIGN(const std::int64_t ffn_dim, experts.count > 0
+                                              ? m.integer(p + "feed_forward_length", experts.ffn_dim, 1, kMax)
+                                              : m.need_integer(p + "feed_forward_length", 1, kMax));
   HEED_ASSIGN(const std::int64_t heads, m.need_integer(p + "attention.head_count", 1, 1024));
   HEED_ASSIGN(const std::int64_t kv_heads, m.integer(p + "attention.head_count_kv", heads, 1, 1024));
   HEED_ASSIGN(const std::int64_t head_dim, m.integer(p + "attention.key_length", dim / heads, 1, 4096));
@@ -132,9 +167,10 @@ Expected<ModelSpec> read_llama_like(const Metadata& m, std::string_view family) 
                 p + "attention.value_length");
   HEED_ASSIGN(const std::int64_t rope_dims, m.integer(p + "rope.dimension_count", head_dim, 0, 4096));
   HEED_ASSIGN(const std::int64_t context, m.integer(p + "context_length", 4096, 1, 1 << 30));
-  HEED_ASSIGN(const double eps, m.real(p + "attention.layer_norm_rms_epsilon", 1e-5));
+  HEED_ASSIGN(const double layer_eps, m.real(p + "attention.layer_norm_epsilon", 1e-5));
+  HEED_ASSIGN(const double eps, m.real(p + "attention.layer_norm_rms_epsilon", layer_eps));
   HEED_ASSIGN(const double base, m.real(p + "rope.freq_base", 10000.0));
-  HEED_ASSIGN(const float rope_scale, read_rope_scale(m, p));
+  HEED_ASSIGN(const double score_scale, m.real(p + "attention.scale", 1.0 / std::sqrt(static_cast<double>(head_dim))));
   HEED_ASSIGN(s.vocab, read_vocab(m, p));
   s.dim = static_cast<std::int32_t>(dim);
   s.context = static_cast<std::int32_t>(context);
@@ -143,12 +179,15 @@ Expected<ModelSpec> read_llama_like(const Metadata& m, std::string_view family) 
   b.attention = {.heads = static_cast<std::int32_t>(heads),
                  .kv_heads = static_cast<std::int32_t>(kv_heads),
                  .mask = {.causal = true},
-                 .score = {.scale = 1.0f / std::sqrt(static_cast<float>(head_dim))}};
-  b.rope = {.dims = static_cast<std::int32_t>(rope_dims), .base = static_cast<float>(base), .scale = rope_scale};
+                 .score = {.scale = static_cast<float>(score_scale)}};
+  b.rope = {.dims = static_cast<std::int32_t>(rope_dims), .base = static_cast<float>(base)};
   b.head_dim = static_cast<std::int32_t>(head_dim);
   b.ffn_dim = static_cast<std::int32_t>(ffn_dim);
+  b.experts = experts;
   s.blocks.assign(static_cast<std::size_t>(layers), b);
   for (BlockSpec& block : s.blocks) HEED_TRY(read_scores(m, p, block));
+  HEED_TRY(read_rope_scaling(m, family, family != "gpt-oss", s));
+  HEED_TRY(read_scales(m, p, s));
   HEED_TRY(read_linear_layers(m, p, s));
   HEED_TRY(read_memory(m, p, s));
   return s;

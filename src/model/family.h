@@ -22,4 +22,17 @@ Expected<ModelSpec> read_spec(const Metadata& metadata);
 /// list.
 Expected<ModelSpec> read_llama_like(const Metadata& metadata, std::string_view family);
 
+/// Sets `change` on every block.
+template <class F>
+void each_block(ModelSpec& spec, F change) {
+  for (BlockSpec& block : spec.blocks) change(block);
+}
+
+/// {family}.expert_*: how many, how many of them a token passes, and their sizes. None: the blocks stay dense.
+Expected<ExpertSpec> read_experts(const Metadata& metadata, std::string_view family);
+
+/// {family}.rope.scaling.*: linear, NTK-aware and YaRN (Peng et al. 2023) scaling, long-rope's magnitude. Without
+/// `truncates`, YaRN's ramp begins and ends between two pairs (gpt-oss).
+Expected<void> read_rope_scaling(const Metadata& metadata, std::string_view family, bool truncates, ModelSpec& spec);
+
 }  // namespace heed

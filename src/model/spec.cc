@@ -26,6 +26,14 @@ Expected<void> check_block(const BlockSpec& b, std::size_t layer) {
   if (b.kind == AttentionKind::linear && b.linear.kind == LinearKind::performer &&
       (b.linear.features < 16 || b.linear.features > 1024 || b.linear.features % 16 != 0))
     return wrong(at + "features must be a multiple of 16 in 16..1024", b.linear.features);
+  if (const ExpertSpec& e = b.experts; e.count > 0) {
+    if (e.used < 1 || e.used > e.count || e.used > 64)
+      return wrong(at + "experts used must be in 1..64 and at most " + std::to_string(e.count), e.used);
+    if (e.ffn_dim < 32 || e.ffn_dim > 1 << 20 || e.ffn_dim % 32 != 0)
+      return wrong(at + "ffn_dim of experts must be a multiple of 32 in 32..1048576", e.ffn_dim);
+    if (e.shared_ffn_dim < 0 || e.shared_ffn_dim > 1 << 20 || e.shared_ffn_dim % 32 != 0)
+      return wrong(at + "ffn_dim of the shared expert must be a multiple of 32 up to 1048576", e.shared_ffn_dim);
+  }
   if (b.ffn_dim < 32 || b.ffn_dim > 1 << 20 || b.ffn_dim % 32 != 0)
     return wrong(at + "ffn_dim must be a multiple of 32 in 32..1048576", b.ffn_dim);
   return {};

@@ -13,8 +13,22 @@
 
 namespace heed {
 
-/// Where a block's norms stand: before each half, or before and after it (Gemma 2 and 3).
-enum class NormPlace : std::uint8_t { pre, sandwich };
+/// Where a block's norms stand: before each half, before and after it (Gemma 2 and 3), or only after it (OLMo 2).
+enum class NormPlace : std::uint8_t { pre, sandwich, post };
+
+/// What is normed of queries and keys before RoPE: each head (Qwen 3), or all heads of a row as one (OLMo 2).
+enum class QkNorm : std::uint8_t { none, heads, whole };
+
+/// Feed-forwards of which a router picks some for every token (Shazeer et al. 2017).
+struct ExpertSpec {
+  std::int32_t count = 0;  // 0: the one dense feed-forward of the block
+  std::int32_t used = 0;
+  std::int32_t ffn_dim = 0;
+  std::int32_t shared_ffn_dim = 0;  // > 0: one more, which every token passes
+  bool is_shared_gated = false;     // its output is multiplied by the sigmoid of a logit (Qwen 2 MoE)
+  bool sums_to_one = true;          // the softmax is over the chosen, else over all
+  float scale = 1.0f;               // of the weights of the chosen
+};
 
 /// What a block does with its past: keeps every key and value, or one state of fixed size.
 enum class AttentionKind : std::uint8_t { softmax, linear };
@@ -27,11 +41,16 @@ struct BlockSpec {
   T5Buckets relative;           // with has_relative_bias
   bool has_relative_bias = false, has_sink_logits = false;
   RopeSpec rope;
+  bool is_rope_scaled = true;  // turns by the model's factors, where it has some
   std::int32_t head_dim = 0;
   std::int32_t ffn_dim = 0;
   Activation activation = Activation::silu;
-  bool has_qk_norm = false;  // RMS norm of every q and k head before RoPE
-  bool has_qkv_bias = false;
+  bool is_gated = true;           // down(act(gate x) * up x), else down(act(up x))
+  bool is_gate_in_up = false;     // the file keeps gate and up as one tensor, gate first
+  bool is_parallel = false;       // both halves read the block's input; with one norm, if there is no second
+  QkNorm qk_norm = QkNorm::none;  // RMS
+  bool has_qkv_bias = false;      // must be in the file; a bias that need not be is taken where it is
+  ExpertSpec experts;
 };
 
 struct ModelSpec {
@@ -41,8 +60,16 @@ struct ModelSpec {
   std::int32_t context = 0;  // positions the model was trained for
   float norm_eps = 1e-5f;
   float embed_scale = 1.0f;
-  float logit_softcap = 0.0f;  // > 0: cap * tanh(logit / cap)
+  float logit_softcap = 0.0f;   // > 0: cap * tanh(logit / cap)
+  float residual_scale = 1.0f;  // of what each half adds (Granite)
+  float logit_scale = 1.0f;
+  NormKind norm = NormKind::rms;
   NormPlace norm_place = NormPlace::pre;
+  bool has_position_table = false;  // learned positions, added to the embedded tokens (GPT-2)
+  // RoPE's factors come with the weights (Llama 3; long-rope has a set for texts up to short_context and one for longer
+  // ones, Ding et al. 2024), or follow from the metadata (YaRN).
+  std::vector<float> rope_factors;  // [rope dims / 2] or empty
+  std::int32_t short_context = 0;
   std::int32_t memory_tokens = 0;  // learned rows ahead of every text, visible from everywhere (Burtsev et al. 2020)
   std::vector<BlockSpec> blocks;
 };

@@ -1,10 +1,12 @@
 // weights.cc -- one visit over the spec's weights serves loading and checking.
 #include "model/weights.h"
 
+#include <algorithm>
 #include <set>
 
 #include "kernels/dequantize.h"
 #include "model/key_center.h"
+#include "model/recode.h"
 #include "model/weight_pack.h"
 
 namespace heed {
@@ -23,10 +25,10 @@ Expected<void> visit_scores(const BlockSpec& b, const std::string& p, BlockWeigh
 }
 
 // What the kernels look up, made once of what the file holds.
-void make_tables(const BlockSpec& b, BlockWeights& w) {
+void make_tables(const BlockSpec& b, const ModelWeights& weights, BlockWeights& w) {
   if (b.max_alibi_bias > 0) w.alibi_slope = alibi_slopes(b.attention.heads, b.max_alibi_bias);
-  if (b.has_qkv_bias && !b.has_qk_norm && b.kind == AttentionKind::softmax)
-    w.k_center = key_center(b.rope, b.head_dim, w.k.bias);
+  if (b.has_qkv_bias && b.qk_norm == QkNorm::none && b.kind == AttentionKind::softmax)
+    w.k_center = key_center(rope_of(b, weights), b.head_dim, w.k.bias);
   if (b.has_relative_bias) w.by_distance = t5_by_distance(b.relative, w.relative_bias, b.attention.heads);
 }
 
@@ -44,75 +46,183 @@ Expected<void> visit_linear(const BlockSpec& b, const std::string& p, std::int64
   return visit({p + "ssm_beta.weight", "", kv_heads, dim, &w.write.w});
 }
 
-Expected<void> visit_block(const ModelSpec& spec, const BlockSpec& b, const std::string& p, BlockWeights& w,
-                           const Visit& visit) {
-  const std::int64_t dim = spec.dim, ffn = b.ffn_dim, head = b.head_dim;
-  const std::int64_t q = head * b.attention.heads, kv = head * b.attention.kv_heads;
-  const auto vector = [&](const char* name, std::int64_t n, Vector& v) { return visit({p + name, "", 0, n, &v}); };
-  const auto matrix = [&](const char* name, std::int64_t rows, std::int64_t cols, Linear& l) {
-    return visit({p + name, "", rows, cols, &l.w});
-  };
-  HEED_TRY(vector("attn_norm.weight", dim, w.attn_norm));
-  HEED_TRY(matrix("attn_q.weight", q, dim, w.q));
-  HEED_TRY(matrix("attn_k.weight", kv, dim, w.k));
-  HEED_TRY(matrix("attn_v.weight", kv, dim, w.v));
-  if (b.has_qkv_bias) {
-    HEED_TRY(vector("attn_q.bias", q, w.q.bias));
-    HEED_TRY(vector("attn_k.bias", kv, w.k.bias));
-    HEED_TRY(vector("attn_v.bias", kv, w.v.bias));
+// Part of a tensor that holds more: rows [first, ...) of `of`.
+struct Cut {
+  std::string name;
+  std::int64_t first = 0, of = 0;
+};
+
+// One block's slots.
+struct BlockVisit {
+  const ModelSpec& spec;
+  const BlockSpec& b;
+  const std::string& p;
+  BlockWeights& w;
+  const Visit& visit;
+
+  Expected<void> vector(const char* name, std::int64_t n, Vector& v) const { return visit({p + name, "", 0, n, &v}); }
+
+  Expected<void> linear(const std::string& name, std::int64_t rows, std::int64_t cols, Linear& l, const Cut& cut = {},
+                        bool needs_bias = false) const {
+    const auto of_cut = [&](const char* leaf) { return cut.name.empty() ? std::string() : p + cut.name + leaf; };
+    HEED_TRY(visit({p + name + ".weight", of_cut(".weight"), rows, cols, &l.w, cut.first, cut.of}));
+    return visit({p + name + ".bias", of_cut(".bias"), 0, rows, &l.bias, cut.first, cut.of, !needs_bias});
   }
-  if (b.has_qk_norm) {
-    HEED_TRY(vector("attn_q_norm.weight", head, w.q_norm));
-    HEED_TRY(vector("attn_k_norm.weight", head, w.k_norm));
+
+  Expected<void> norm(const char* name, NormWeights& n, const std::string& otherwise = "",
+                      bool optional = false) const {
+    HEED_TRY(visit({p + name + ".weight", otherwise, 0, spec.dim, &n.weight, 0, 0, optional}));
+    if (spec.norm == NormKind::rms) return {};
+    return visit({p + name + ".bias", "", 0, spec.dim, &n.bias, 0, 0, true});
   }
-  HEED_TRY(visit_scores(b, p, w, visit));
-  HEED_TRY(visit_linear(b, p, dim, w, visit));
-  HEED_TRY(matrix("attn_output.weight", dim, q, w.o));
-  HEED_TRY(vector("ffn_norm.weight", dim, w.ffn_norm));
-  if (spec.norm_place == NormPlace::sandwich) {
-    HEED_TRY(vector("post_attention_norm.weight", dim, w.attn_post_norm));
-    HEED_TRY(vector("post_ffw_norm.weight", dim, w.ffn_post_norm));
+
+  Expected<void> norms() const {
+    if (spec.norm_place != NormPlace::post) {
+      const bool is_pre = spec.norm_place == NormPlace::pre;
+      HEED_TRY(norm("attn_norm", w.attn_norm));
+      HEED_TRY(norm("ffn_norm", w.ffn_norm, is_pre ? p + "post_attention_norm.weight" : "", b.is_parallel));
+    }
+    if (spec.norm_place == NormPlace::pre) return {};
+    HEED_TRY(norm("post_attention_norm", w.attn_post_norm));
+    return norm("post_ffw_norm", w.ffn_post_norm);
   }
-  HEED_TRY(matrix("ffn_gate.weight", ffn, dim, w.gate));
-  HEED_TRY(matrix("ffn_up.weight", ffn, dim, w.up));
-  return matrix("ffn_down.weight", dim, ffn, w.down);
+
+  Expected<void> attention() const {
+    const std::int64_t head = b.head_dim, q = head * b.attention.heads, kv = head * b.attention.kv_heads;
+    const std::int64_t dim = spec.dim, all = q + 2 * kv;
+    HEED_TRY(linear("attn_q", q, dim, w.q, {"attn_qkv", 0, all}, b.has_qkv_bias));
+    HEED_TRY(linear("attn_k", kv, dim, w.k, {"attn_qkv", q, all}, b.has_qkv_bias));
+    HEED_TRY(linear("attn_v", kv, dim, w.v, {"attn_qkv", q + kv, all}, b.has_qkv_bias));
+    if (b.qk_norm != QkNorm::none) {
+      HEED_TRY(vector("attn_q_norm.weight", b.qk_norm == QkNorm::heads ? head : q, w.q_norm));
+      HEED_TRY(vector("attn_k_norm.weight", b.qk_norm == QkNorm::heads ? head : kv, w.k_norm));
+    }
+    HEED_TRY(visit_scores(b, p, w, visit));
+    HEED_TRY(visit_linear(b, p, dim, w, visit));
+    return linear("attn_output", dim, q, w.o);
+  }
+
+  Expected<void> feed_forward() const {
+    const std::int64_t dim = spec.dim, ffn = b.ffn_dim;
+    if (b.is_gate_in_up) {
+      HEED_TRY(visit({p + "ffn_up.weight", "", ffn, dim, &w.gate.w, 0, 2 * ffn}));
+      HEED_TRY(visit({p + "ffn_up.weight", "", ffn, dim, &w.up.w, ffn, 2 * ffn}));
+    } else {
+      if (b.is_gated) HEED_TRY(linear("ffn_gate", ffn, dim, w.gate));
+      HEED_TRY(linear("ffn_up", ffn, dim, w.up));
+    }
+    return linear("ffn_down", dim, ffn, w.down);
+  }
+
+  Expected<void> expert_part(const std::string& name, std::int64_t i, std::int64_t rows, std::int64_t cols,
+                             Linear& l) const {
+    const std::int64_t first = i * rows, of = b.experts.count * rows;
+    HEED_TRY(visit({p + name + ".weight", "", rows, cols, &l.w, first, of}));
+    return visit({p + name + ".bias", "", 0, rows, &l.bias, first, of, true});
+  }
+
+  Expected<void> experts() const {
+    const ExpertSpec& e = b.experts;
+    const std::int64_t dim = spec.dim, shared = e.shared_ffn_dim;
+    HEED_TRY(linear("ffn_gate_inp", e.count, dim, w.router));
+    w.experts.resize(static_cast<std::size_t>(e.count));
+    for (std::int64_t i = 0; i < e.count; ++i) {
+      Expert& x = w.experts[static_cast<std::size_t>(i)];
+      HEED_TRY(expert_part("ffn_gate_exps", i, e.ffn_dim, dim, x.gate));
+      HEED_TRY(expert_part("ffn_up_exps", i, e.ffn_dim, dim, x.up));
+      HEED_TRY(expert_part("ffn_down_exps", i, dim, e.ffn_dim, x.down));
+    }
+    if (shared == 0) return {};
+    if (e.is_shared_gated) HEED_TRY(vector("ffn_gate_inp_shexp.weight", dim, w.shared_gate));
+    HEED_TRY(linear("ffn_gate_shexp", shared, dim, w.shared.gate));
+    HEED_TRY(linear("ffn_up_shexp", shared, dim, w.shared.up));
+    return linear("ffn_down_shexp", dim, shared, w.shared.down);
+  }
+
+  Expected<void> all() const {
+    HEED_TRY(norms());
+    HEED_TRY(attention());
+    return b.experts.count > 0 ? experts() : feed_forward();
+  }
+};
+
+Expected<void> visit_rope_factors(const ModelSpec& spec, ModelWeights& w, const Visit& visit) {
+  const auto scaled =
+      std::find_if(spec.blocks.begin(), spec.blocks.end(), [](const auto& b) { return b.is_rope_scaled; });
+  if (scaled == spec.blocks.end() || !spec.rope_factors.empty()) return {};
+  const std::int64_t n = scaled->rope.dims / 2;
+  HEED_TRY(visit({"rope_freqs.weight", "rope_factors_long.weight", 0, n, &w.rope_factors, 0, 0, true}));
+  return visit({"rope_factors_short.weight", "", 0, n, &w.short_rope_factors, 0, 0, true});
 }
 
-Expected<void> check_shape(const WeightSlot& slot, const Tensor& t) {
-  const bool fits = slot.rows > 0 ? t.rank == 2 && t.shape[0] == slot.rows && t.shape[1] == slot.cols
-                                  : t.rank == 1 && t.shape[0] == slot.cols;
+Expected<void> check_shape(const WeightSlot& slot, const Tensor& t, bool is_cut) {
+  const bool fits = is_cut && slot.rows == 0 ? t.rank <= 2 && t.rows() * t.cols() == slot.of
+                    : is_cut                 ? t.rank >= 2 && t.rows() == slot.of && t.cols() == slot.cols
+                    : slot.rows > 0          ? t.rank == 2 && t.shape[0] == slot.rows && t.shape[1] == slot.cols
+                                             : t.rank == 1 && t.shape[0] == slot.cols;
   if (fits) return {};
+  const std::string want = !is_cut          ? shape_text(slot.rows, slot.cols)
+                           : slot.rows == 0 ? shape_text(0, slot.of)
+                                            : shape_text(slot.of, slot.cols);
   return fail(Code::malformed,
-              "load: tensor " + slot.name + " must be " + shape_text(slot.rows, slot.cols) + ", the file has " +
+              "load: tensor " + slot.name + " must be " + want + ", the file has " +
                   shape_text(t.rank > 1 ? t.rows() : 0, t.cols()),
               slot.name);
 }
 
-Expected<PackedMatrix> pack_as_f32(const Tensor& t, Exec& exec) {
-  HEED_ASSIGN(Buffer floats, Buffer::make(static_cast<std::size_t>(t.rows() * t.cols()) * sizeof(float)));
-  auto* out = reinterpret_cast<float*>(floats.data());
-  exec.pool.parallel_for(t.rows(), 64, [&](std::int64_t begin, std::int64_t end, int) {
-    for (std::int64_t r = begin; r < end; ++r) dequantize_row(t.dtype, t.row(r), t.cols(), out + r * t.cols());
-  });
-  return PackedMatrix::pack({.data = floats.data(), .dtype = DType::f32, .rank = t.rank, .shape = t.shape}, exec);
+// The slot's share of the tensor.
+Expected<Tensor> cut_of(const WeightSlot& slot, const Tensor& t) {
+  if (slot.rows > 0 && !t) return Tensor{.dtype = t.dtype, .rank = 2, .shape = {slot.rows, slot.cols}};
+  if (slot.rows > 0) return t.row_range(slot.first, slot.rows);
+  if (info(t.dtype).block != 1 || !t)
+    return fail(Code::unsupported,
+                "load: tensor " + slot.name + " must be of floats, the file has " + std::string(info(t.dtype).name),
+                slot.name);
+  return Tensor{.data = t.data + row_bytes(t.dtype, slot.first), .dtype = t.dtype, .rank = 1, .shape = {slot.cols}};
 }
 
-Expected<PackedMatrix> pack_part(const WeightPart& part, const ModelFile& file, WeightPrecision precision, Exec& exec) {
-  const auto drop = [&](const Tensor& rows) { file.drop_pages(rows); };
-  auto made = precision == WeightPrecision::f32 ? pack_as_f32(part.tensor, exec)
-                                                : PackedMatrix::pack(part.tensor, exec, system_allocator(), drop);
-  file.drop_pages(part.tensor);
+Expected<PackedMatrix> pack_recoded(const Tensor& t, DType type, Exec& exec) {
+  HEED_ASSIGN(const Buffer coded, recode(t, type, exec.pool));
+  return PackedMatrix::pack({.data = coded.data(), .dtype = type, .rank = t.rank, .shape = t.shape}, exec);
+}
+
+/// What place_weights needs to know of the whole.
+struct Loading {
+  const ModelFile& file;
+  Exec& exec;
+  const LoadWeightsOptions& options;
+  MixedModel model;
+};
+
+Expected<PackedMatrix> pack_part(const WeightPart& part, const Loading& loading) {
+  const auto drop = [&](const Tensor& rows) { loading.file.drop_pages(rows); };
   const std::string& name = part.slot.name;
+  DType type = part.tensor.dtype;
+  if (loading.options.mix) type = mixed_type(*loading.options.mix, loading.model, name, part.tensor);
+  auto made = type != part.tensor.dtype ? pack_recoded(part.tensor, type, loading.exec)
+                                        : PackedMatrix::pack(part.tensor, loading.exec, system_allocator(), drop);
+  loading.file.drop_pages(part.tensor);
   if (!made) return fail(made.error().code, "load: tensor " + name + ": " + made.error().text, name);
   return made;
 }
 
-Expected<void> fill(const WeightPart& part, const ModelFile& file, WeightPrecision precision, Exec& exec) {
+Expected<void> fill_whole(const WeightPart& part, const Loading& loading) {
   if (auto* const* view = std::get_if<Tensor*>(&part.slot.target)) **view = part.tensor;
   if (auto* const* vector = std::get_if<Vector*>(&part.slot.target)) return read_vector(part, **vector);
   if (auto* const* packed = std::get_if<PackedMatrix*>(&part.slot.target)) {
-    HEED_ASSIGN(**packed, pack_part(part, file, precision, exec));
+    HEED_ASSIGN(**packed, pack_part(part, loading));
   }
+  return {};
+}
+
+/// `kept`: what views of gathered rows look at.
+Expected<void> fill(const WeightPart& part, const Loading& loading, std::vector<Buffer>& kept) {
+  if (!part.source) return fill_whole(part, loading);
+  HEED_ASSIGN(Buffer rows, gather_rows(*part.source, part.whole, part.first, part.tensor.rows()));
+  WeightPart gathered = part;
+  gathered.tensor.data = rows.data();
+  HEED_TRY(fill_whole(gathered, loading));
+  if (std::holds_alternative<Tensor*>(part.slot.target)) kept.push_back(std::move(rows));
   return {};
 }
 
@@ -131,15 +241,26 @@ Expected<std::vector<WeightPart>> find_parts(const ModelSpec& spec, const ModelF
   std::vector<WeightPart> parts;
   std::set<std::string, std::less<>> used;
   const auto find_one = [&](const WeightSlot& slot) -> Expected<void> {
-    const Tensor* t = file.find(slot.name);
-    if (!t && !slot.otherwise.empty()) t = file.find(slot.otherwise);
+    bool is_cut = slot.of > 0 && slot.otherwise.empty();
+    std::string name = slot.name;
+    const Tensor* t = file.find(name);
+    if (!t && !slot.otherwise.empty()) {
+      name = slot.otherwise;
+      t = file.find(name);
+      is_cut = slot.of > 0;
+    }
+    if (!t && slot.is_optional) return {};
     if (!t)
       return fail(Code::malformed,
                   "load: tensor " + slot.name + " " + shape_text(slot.rows, slot.cols) + " is missing from the file",
                   slot.name);
-    used.insert(slot.name);
-    HEED_TRY(check_shape(slot, *t));
-    parts.push_back({slot, *t});
+    used.insert(name);
+    HEED_TRY(check_shape(slot, *t, is_cut));
+    Tensor share = *t;
+    if (is_cut) {
+      HEED_ASSIGN(share, cut_of(slot, *t));
+    }
+    parts.push_back({slot, share, file.source(name), *t, is_cut ? slot.first : 0});
     return {};
   };
   HEED_TRY(visit_weights(spec, weights, find_one));
@@ -147,27 +268,29 @@ Expected<std::vector<WeightPart>> find_parts(const ModelSpec& spec, const ModelF
   return parts;
 }
 
-Expected<void> pack_in_memory(std::span<const WeightPart> parts, const ModelFile& file, Exec& exec,
-                              const LoadWeightsOptions& options) {
+Expected<void> pack_in_memory(std::span<const WeightPart> parts, const Loading& loading, std::vector<Buffer>& kept) {
   std::int64_t done = 0, total = 0;
   for (const WeightPart& part : parts) total += part.tensor.bytes();
   for (const WeightPart& part : parts) {
-    HEED_TRY(fill(part, file, options.precision, exec));
+    HEED_TRY(fill(part, loading, kept));
     done += part.tensor.bytes();
-    if (options.progress && !options.progress(done, total)) return fail(Code::cancelled, "load: cancelled");
+    if (loading.options.progress && !loading.options.progress(done, total))
+      return fail(Code::cancelled, "load: cancelled");
   }
   return {};
 }
 
 /// Fills every slot: from the cache when there is one and it works, else by packing. Returns what the matrices view.
-Expected<MappedFile> place_weights(std::span<const WeightPart> parts, const ModelFile& file, Exec& exec,
-                                   const LoadWeightsOptions& options) {
-  if (options.packs && options.precision == WeightPrecision::file && !file.mapped().bytes().empty()) {
-    auto pack = map_weights(parts, file, exec, options);
+Expected<MappedFile> place_weights(std::span<const WeightPart> parts, const Loading& loading,
+                                   std::vector<Buffer>& kept) {
+  const LoadWeightsOptions& options = loading.options;
+  const bool is_plain = std::none_of(parts.begin(), parts.end(), [](const WeightPart& part) { return part.source; });
+  if (options.packs && !options.mix && is_plain && !loading.file.mapped().bytes().empty()) {
+    auto pack = map_weights(parts, loading.file, loading.exec, options);
     if (pack || pack.error().code == Code::cancelled) return pack;
     if (options.warn) options.warn(pack.error().text + ": the weights are packed in memory, at every start");
   }
-  HEED_TRY(pack_in_memory(parts, file, exec, options));
+  HEED_TRY(pack_in_memory(parts, loading, kept));
   return MappedFile{};
 }
 
@@ -176,12 +299,26 @@ Expected<MappedFile> place_weights(std::span<const WeightPart> parts, const Mode
 Expected<void> visit_weights(const ModelSpec& spec, ModelWeights& weights, const Visit& visit) {
   weights.blocks.resize(spec.blocks.size());
   HEED_TRY(visit({"token_embd.weight", "", spec.vocab, spec.dim, &weights.tokens}));
-  for (std::size_t i = 0; i < spec.blocks.size(); ++i)
-    HEED_TRY(visit_block(spec, spec.blocks[i], "blk." + std::to_string(i) + ".", weights.blocks[i], visit));
+  if (spec.has_position_table)
+    HEED_TRY(visit({"position_embd.weight", "", spec.context, spec.dim, &weights.positions}));
+  HEED_TRY(visit_rope_factors(spec, weights, visit));
+  for (std::size_t i = 0; i < spec.blocks.size(); ++i) {
+    const std::string p = "blk." + std::to_string(i) + ".";
+    HEED_TRY((BlockVisit{spec, spec.blocks[i], p, weights.blocks[i], visit}.all()));
+  }
   if (spec.memory_tokens > 0)
     HEED_TRY(visit({"memory_embd.weight", "", spec.memory_tokens, spec.dim, &weights.memory}));
-  HEED_TRY(visit({"output_norm.weight", "", 0, spec.dim, &weights.output_norm}));
-  return visit({"output.weight", "token_embd.weight", spec.vocab, spec.dim, &weights.output});
+  HEED_TRY(visit({"output_norm.weight", "", 0, spec.dim, &weights.output_norm.weight}));
+  if (spec.norm == NormKind::layer)
+    HEED_TRY(visit({"output_norm.bias", "", 0, spec.dim, &weights.output_norm.bias, 0, 0, true}));
+  HEED_TRY(visit({"output.weight", "token_embd.weight", spec.vocab, spec.dim, &weights.output.w}));
+  return visit({"output.bias", "", 0, spec.vocab, &weights.output.bias, 0, 0, true});
+}
+
+RopeSpec rope_of(const BlockSpec& b, const ModelWeights& weights) noexcept {
+  RopeSpec rope = b.rope;
+  if (b.is_rope_scaled) rope.factors = weights.rope_factors;
+  return rope;
 }
 
 Expected<void> read_vector(const WeightPart& part, Vector& out) {
@@ -200,8 +337,14 @@ Expected<ModelWeights> load_weights(const ModelSpec& spec, const ModelFile& file
                                     const LoadWeightsOptions& options) {
   ModelWeights weights;
   HEED_ASSIGN(const std::vector<WeightPart> parts, find_parts(spec, file, weights));
-  HEED_ASSIGN(weights.pack, place_weights(parts, file, exec, options));
-  for (std::size_t i = 0; i < spec.blocks.size(); ++i) make_tables(spec.blocks[i], weights.blocks[i]);
+  const MixedModel model = {.layers = static_cast<std::int64_t>(spec.blocks.size()),
+                            .is_tied = file.find("output.weight") == nullptr};
+  HEED_ASSIGN(weights.pack, place_weights(parts, {file, exec, options, model}, weights.gathered));
+  if (!spec.rope_factors.empty()) weights.rope_factors = spec.rope_factors;
+  const std::int32_t context = options.context > 0 ? options.context : spec.context;
+  if (!weights.short_rope_factors.empty() && context <= spec.short_context)
+    weights.rope_factors = weights.short_rope_factors;
+  for (std::size_t i = 0; i < spec.blocks.size(); ++i) make_tables(spec.blocks[i], weights, weights.blocks[i]);
   return weights;
 }
 

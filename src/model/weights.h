@@ -1,6 +1,7 @@
 // weights.h -- where a model's numbers are: packed matrices and small vectors, named as GGUF names them.
 #pragma once
 #include <functional>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "core/file_cache.h"
 #include "formats/model_file.h"
 #include "kernels/matmul.h"
+#include "model/mix.h"
 #include "model/spec.h"
 
 namespace heed {
@@ -20,10 +22,22 @@ struct Linear {
   Vector bias;     // [out] or empty
 };
 
+struct NormWeights {
+  Vector weight, bias;  // [dim] or empty
+};
+
+struct Expert {
+  Linear gate, up, down;
+};
+
 struct BlockWeights {
-  Vector attn_norm, attn_post_norm, ffn_norm, ffn_post_norm;  // [dim]
-  Vector q_norm, k_norm;                                      // [head_dim]
+  NormWeights attn_norm, attn_post_norm, ffn_norm, ffn_post_norm;
+  Vector q_norm, k_norm;  // [head_dim] or all heads' widths, see QkNorm
   Linear q, k, v, o, gate, up, down;
+  Linear router;                // [experts, dim]
+  std::vector<Expert> experts;  // [experts]
+  Expert shared;
+  Vector shared_gate;               // [dim]
   Vector sink_logit;                // [heads]
   Vector relative_bias;             // [buckets, heads]
   Vector alibi_slope, by_distance;  // made of the spec and the above, see Score
@@ -34,38 +48,44 @@ struct BlockWeights {
 };
 
 struct ModelWeights {
-  Tensor tokens;        // [vocab, dim], view into the file: only rows that are read enter memory
-  PackedMatrix output;  // [vocab, dim]; packed from `tokens` when the file ties them
-  Vector output_norm;   // [dim]
-  Vector memory;        // [memory_tokens, dim]
+  Tensor tokens;     // [vocab, dim], view into the file: only rows that are read enter memory
+  Tensor positions;  // [context, dim], of learned positions
+  Linear output;     // [vocab, dim]; packed from `tokens` when the file ties them
+  NormWeights output_norm;
+  Vector memory;                            // [memory_tokens, dim]
+  Vector rope_factors, short_rope_factors;  // [rope dims / 2] or empty; the second serve short contexts (long-rope)
   std::vector<BlockWeights> blocks;
-  MappedFile pack;  // what the matrices view; empty: they own their memory
+  std::vector<Buffer> gathered;  // what views look at where the file keeps rows otherwise
+  MappedFile pack;               // what the matrices view; empty: they own their memory
 };
 
 /// One weight of the spec: its canonical name, shape and place.
 struct WeightSlot {
   std::string name;
-  std::string otherwise;  // name to read when `name` is absent (tied output); empty: required
+  std::string otherwise;  // name to read when `name` is absent (tied output, fused projections); empty: none
   std::int64_t rows = 0;  // 0: a vector of `cols`; a Vector may also be a matrix, row by row
   std::int64_t cols = 0;
   std::variant<Vector*, PackedMatrix*, Tensor*> target;
+  // The slot is rows (values, of a vector) [first, first + rows) of a tensor that has `of`; 0: it is the whole one.
+  // Where there is an `otherwise`, that is the tensor cut so, and one called `name` is taken whole.
+  std::int64_t first = 0, of = 0;
+  bool is_optional = false;
 };
 
 /// Loading, listing and "which tensors of the file were never used?" are all visits. Stops at the first error.
 Expected<void> visit_weights(const ModelSpec& spec, ModelWeights& weights,
                              const std::function<Expected<void>(const WeightSlot&)>& visit);
 
-enum class WeightPrecision : std::uint8_t {
-  file,  // the file's bits, int8 activations where it is quantized
-  f32,   // dequantized: the yardstick for quality measurements, four to eight times the memory
-};
-
 struct LoadWeightsOptions {
-  WeightPrecision precision = WeightPrecision::file;
+  std::optional<Mix> mix;    // every matrix in its encoding (F32: the yardstick of quality); none: the file's bits
+  std::int32_t context = 0;  // positions that will be in use; 0: all that the model knows
   std::function<bool(std::int64_t done, std::int64_t total)> progress;  // bytes; false cancels; may be empty
   FileCache* packs = nullptr;                         // where packed weights are kept; none: packed at every load
   std::function<void(const std::string& text)> warn;  // the cache could not be used; may be empty
 };
+
+/// How block b turns its heads with these weights.
+RopeSpec rope_of(const BlockSpec& b, const ModelWeights& weights) noexcept;
 
 /// Maps the packed weights from the cache, or packs every weight of the spec; source pages are dropped as they are
 /// packed. Missing, misshapen and unused tensors are errors by name.

@@ -1,10 +1,15 @@
 #!/usr/bin/env python3
 """Tiny random models of every family, made by transformers: weights and what each layer must give.
 
-Writes tests/golden/models/FAMILY.gguf (weights) and FAMILY.expected.gguf (tokens, hidden state after the embedding,
+Writes tests/golden/models/NAME.gguf (weights) and NAME.expected.gguf (tokens, hidden state after the embedding,
 after every block and after the final norm, logits), <= 200 KB each. Run in .oracles; CI needs none of this.
+
+    models.py                    every golden
+    models.py phi2 llama3-rope   those
 """
+import math
 import pathlib
+import re
 import sys
 
 import gguf
@@ -13,74 +18,231 @@ import torch
 import transformers as tf
 
 OUT = pathlib.Path(__file__).parents[2] / "tests/golden/models"
-VOCAB, TOKENS = 64, 24
+VOCAB, TOKENS, LAYERS = 64, 24, 4
 
-COMMON = dict(vocab_size=VOCAB, hidden_size=32, intermediate_size=32, num_attention_heads=2, num_key_value_heads=1,
-              max_position_embeddings=128, attn_implementation="eager")
-FAMILIES = {
-    "llama": (tf.LlamaForCausalLM, tf.LlamaConfig(**COMMON, head_dim=16, num_hidden_layers=4, rope_theta=10000.0)),
-    "qwen2": (tf.Qwen2ForCausalLM, tf.Qwen2Config(**COMMON, num_hidden_layers=4, rope_theta=1e6)),
-    "qwen3": (tf.Qwen3ForCausalLM, tf.Qwen3Config(**COMMON, head_dim=16, num_hidden_layers=4, rope_theta=1e6)),
-    "gemma": (tf.GemmaForCausalLM, tf.GemmaConfig(**COMMON, head_dim=16, num_hidden_layers=4)),
-    "gemma2": (tf.Gemma2ForCausalLM, tf.Gemma2Config(  # caps so low that they matter
-        **COMMON, head_dim=16, num_hidden_layers=5, query_pre_attn_scalar=16, sliding_window=8, attn_logit_softcapping=3.0,
+COMMON = dict(vocab_size=VOCAB, num_hidden_layers=LAYERS, hidden_size=32, intermediate_size=32, num_attention_heads=2, max_position_embeddings=128,
+              attn_implementation="eager", bos_token_id=1, eos_token_id=2, pad_token_id=0)
+GROUPED = dict(COMMON, num_key_value_heads=1)
+HEAD = dict(GROUPED, head_dim=16)
+MOE = dict(GROUPED, num_hidden_layers=2, num_experts_per_tok=2)
+HEAD_MOE = dict(MOE, head_dim=16)
+WINDOW_EVERY_OTHER = ["sliding_attention", "full_attention"]
+
+
+def rope(kind, **more):
+    return dict(rope_type=kind, rope_theta=10000.0, **more)
+
+
+LONG = dict(long_factor=[1.0 + 0.5 * i for i in range(8)], short_factor=[1.0 + 0.1 * i for i in range(8)])
+
+# name -> (architecture, class, config)
+MODELS = {
+    "llama": ("llama", tf.LlamaForCausalLM, tf.LlamaConfig(**HEAD)),
+    "llama3-rope": ("llama", tf.LlamaForCausalLM, tf.LlamaConfig(**HEAD, rope_parameters=rope(
+        "llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=16))),
+    "linear-rope": ("llama", tf.LlamaForCausalLM, tf.LlamaConfig(**HEAD, rope_parameters=rope("linear", factor=4.0))),
+    "yarn-rope": ("llama", tf.LlamaForCausalLM, tf.LlamaConfig(**HEAD, rope_parameters=rope(
+        "yarn", factor=4.0, original_max_position_embeddings=32))),
+    "mixtral": ("llama", tf.MixtralForCausalLM, tf.MixtralConfig(**HEAD_MOE, num_local_experts=4)),
+    "granite": ("granite", tf.GraniteForCausalLM, tf.GraniteConfig(
+        **GROUPED, embedding_multiplier=3.0, residual_multiplier=0.4, attention_multiplier=0.2, logits_scaling=2.5)),
+    "granitemoe": ("granitemoe", tf.GraniteMoeForCausalLM, tf.GraniteMoeConfig(
+        **MOE, num_local_experts=4, embedding_multiplier=3.0, residual_multiplier=0.4, logits_scaling=2.5)),
+    "smollm3": ("smollm3", tf.SmolLM3ForCausalLM, tf.SmolLM3Config(**GROUPED)),
+    "qwen2": ("qwen2", tf.Qwen2ForCausalLM, tf.Qwen2Config(**GROUPED, rope_theta=1e6)),
+    "qwen2moe": ("qwen2moe", tf.Qwen2MoeForCausalLM, tf.Qwen2MoeConfig(
+        **MOE, num_experts=4, moe_intermediate_size=32, shared_expert_intermediate_size=64)),
+    "qwen3": ("qwen3", tf.Qwen3ForCausalLM, tf.Qwen3Config(**HEAD, rope_theta=1e6)),
+    "qwen3moe": ("qwen3moe", tf.Qwen3MoeForCausalLM, tf.Qwen3MoeConfig(
+        **HEAD_MOE, num_experts=4, moe_intermediate_size=32, norm_topk_prob=True)),
+    "gemma": ("gemma", tf.GemmaForCausalLM, tf.GemmaConfig(**HEAD)),
+    "gemma2": ("gemma2", tf.Gemma2ForCausalLM, tf.Gemma2Config(  # caps so low that they matter
+        **dict(HEAD, num_hidden_layers=5), query_pre_attn_scalar=16, sliding_window=8, attn_logit_softcapping=3.0,
         final_logit_softcapping=5.0)),
-    "gemma3": (tf.Gemma3ForCausalLM, tf.Gemma3TextConfig(
-        **COMMON, head_dim=16, num_hidden_layers=7, query_pre_attn_scalar=16, sliding_window=8,
+    "gemma3": ("gemma3", tf.Gemma3ForCausalLM, tf.Gemma3TextConfig(
+        **dict(HEAD, num_hidden_layers=7), query_pre_attn_scalar=16, sliding_window=8,
         layer_types=["full_attention" if i % 6 == 5 else "sliding_attention" for i in range(7)])),
+    "phi2": ("phi2", tf.PhiForCausalLM, tf.PhiConfig(**COMMON)),
+    "phi3": ("phi3", tf.Phi3ForCausalLM, tf.Phi3Config(**GROUPED, sliding_window=8)),
+    "long-rope": ("phi3", tf.Phi3ForCausalLM, tf.Phi3Config(
+        **GROUPED, original_max_position_embeddings=16, rope_parameters=rope("longrope", **LONG))),
+    "short-rope": ("phi3", tf.Phi3ForCausalLM, tf.Phi3Config(
+        **GROUPED, original_max_position_embeddings=64, rope_parameters=rope("longrope", **LONG))),
+    "gpt2": ("gpt2", tf.GPT2LMHeadModel, tf.GPT2Config(
+        vocab_size=VOCAB, n_layer=LAYERS, n_embd=32, n_head=2, n_positions=128, n_inner=64, bos_token_id=1, eos_token_id=2,
+        attn_implementation="eager")),
+    "gptneox": ("gptneox", tf.GPTNeoXForCausalLM, tf.GPTNeoXConfig(**COMMON)),
+    "starcoder2": ("starcoder2", tf.Starcoder2ForCausalLM, tf.Starcoder2Config(**GROUPED, sliding_window=8)),
+    "falcon": ("falcon", tf.FalconForCausalLM, tf.FalconConfig(
+        vocab_size=VOCAB, num_hidden_layers=LAYERS, hidden_size=32, num_attention_heads=2, ffn_hidden_size=64, bos_token_id=1, eos_token_id=2,
+        attn_implementation="eager")),
+    "stablelm": ("stablelm", tf.StableLmForCausalLM, tf.StableLmConfig(**GROUPED, use_qkv_bias=True)),
+    "olmo2": ("olmo2", tf.Olmo2ForCausalLM, tf.Olmo2Config(**GROUPED)),
+    "olmoe": ("olmoe", tf.OlmoeForCausalLM, tf.OlmoeConfig(**MOE, num_experts=4)),
+    "command-r": ("command-r", tf.CohereForCausalLM, tf.CohereConfig(**GROUPED, logit_scale=0.25)),
+    "cohere2": ("cohere2", tf.Cohere2ForCausalLM, tf.Cohere2Config(**GROUPED, logit_scale=0.25, sliding_window=8)),
+    "gpt-oss": ("gpt-oss", tf.GptOssForCausalLM, tf.GptOssConfig(
+        **HEAD_MOE, num_local_experts=4, sliding_window=8, layer_types=WINDOW_EVERY_OTHER, rope_parameters=rope(
+            "yarn", factor=4.0, original_max_position_embeddings=32, beta_fast=32.0, beta_slow=1.0, truncate=False))),
 }
-NAMES = {
+
+TOP = {
+    "embed_tokens": "token_embd", "wte": "token_embd", "embed_in": "token_embd", "word_embeddings": "token_embd",
+    "wpe": "position_embd", "norm": "output_norm", "ln_f": "output_norm", "final_layer_norm": "output_norm",
+    "final_layernorm": "output_norm", "lm_head": "output",
+}
+PARTS = {
     "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
-    "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
-    "mlp.down_proj": "ffn_down", "input_layernorm": "attn_norm",
+    "self_attn.qkv_proj": "attn_qkv", "self_attn.dense": "attn_output", "self_attn.q_norm": "attn_q_norm",
+    "self_attn.k_norm": "attn_k_norm", "self_attn.sinks": "attn_sinks", "attn.c_attn": "attn_qkv", "attn.c_proj": "attn_output",
+    "attention.query_key_value": "attn_qkv", "attention.dense": "attn_output",
+    "self_attention.query_key_value": "attn_qkv", "self_attention.dense": "attn_output",
+    "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down", "mlp.gate_up_proj": "ffn_up",
+    "mlp.c_fc": "ffn_up", "mlp.c_proj": "ffn_down", "mlp.fc1": "ffn_up", "mlp.fc2": "ffn_down",
+    "mlp.dense_h_to_4h": "ffn_up", "mlp.dense_4h_to_h": "ffn_down",
+    "mlp.gate": "ffn_gate_inp", "mlp.router": "ffn_gate_inp", "mlp.shared_expert_gate": "ffn_gate_inp_shexp",
+    "mlp.shared_expert.gate_proj": "ffn_gate_shexp", "mlp.shared_expert.up_proj": "ffn_up_shexp",
+    "mlp.shared_expert.down_proj": "ffn_down_shexp",
+    "input_layernorm": "attn_norm", "ln_1": "attn_norm", "ln_2": "ffn_norm", "post_attention_layernorm": "ffn_norm",
 }
+SANDWICH = {"post_attention_layernorm": "post_attention_norm", "pre_feedforward_layernorm": "ffn_norm",
+            "post_feedforward_layernorm": "post_ffw_norm"}
+OWN_PARTS = {"gemma2": SANDWICH, "gemma3": SANDWICH, "olmo2": SANDWICH,
+             "gpt-oss": {"post_attention_layernorm": "post_attention_norm"}}
+NEIGHBOURS = ("llama", "granite", "granitemoe", "smollm3")  # GGUF's order of q and k: RoPE pairs are neighbours
 
 
-def gguf_name(family, name):
-    norms = {"post_attention_layernorm": "ffn_norm"}
-    if family in ("gemma2", "gemma3"):
-        norms = {"post_attention_layernorm": "post_attention_norm", "pre_feedforward_layernorm": "ffn_norm",
-                 "post_feedforward_layernorm": "post_ffw_norm"}
-    top = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
-    stem, leaf = name.rsplit(".", 1)
-    if stem in top:
-        return f"{top[stem]}.{leaf}"
-    _, _, layer, part = stem.split(".", 3)
-    return f"blk.{layer}.{(NAMES | norms)[part]}.{leaf}"
-
-
-def permute(w, heads):  # GGUF's llama order: RoPE pairs become neighbours
+def permute(w, heads):
     return w.reshape(heads, 2, w.shape[0] // heads // 2, *w.shape[1:]).swapaxes(1, 2).reshape(w.shape)
 
 
-def write_weights(family, model, config):
-    w = gguf.GGUFWriter(OUT / f"{family}.gguf", family)
-    w.add_context_length(128)
-    w.add_embedding_length(config.hidden_size)
-    w.add_block_count(config.num_hidden_layers)
-    w.add_feed_forward_length(config.intermediate_size)
-    w.add_head_count(config.num_attention_heads)
-    w.add_head_count_kv(config.num_key_value_heads)
-    w.add_key_length(16)
-    w.add_value_length(16)
-    w.add_layer_norm_rms_eps(config.rms_norm_eps)
-    rope = config.rope_parameters
-    w.add_rope_freq_base((rope.get("full_attention") or rope)["rope_theta"])
-    w.add_vocab_size(VOCAB)
-    if family in ("gemma2", "gemma3"):
-        w.add_sliding_window(config.sliding_window)
-    if family == "gemma2":
+def experts(arch, layer, part, data):
+    """Gate and up of all experts are one tensor in transformers, two in GGUF."""
+    if part.startswith("down_proj"):
+        if arch == "gpt-oss" and data.ndim == 3:
+            data = data.swapaxes(1, 2)
+        return [(f"blk.{layer}.ffn_down_exps.{'bias' if part.endswith('bias') else 'weight'}", data)]
+    leaf = "bias" if part.endswith("bias") else "weight"
+    if arch == "gpt-oss":  # gate and up take turns along the last axis
+        halves = [np.moveaxis(data[..., i::2], -1, 1) for i in (0, 1)]
+    else:
+        halves = np.split(data, 2, axis=1)
+    return [(f"blk.{layer}.ffn_{kind}_exps.{leaf}", half) for kind, half in zip(("gate", "up"), halves)]
+
+
+def tensors(arch, config, name, data):
+    """What GGUF keeps for one tensor of transformers: (name, numbers)."""
+    stem, leaf = name.rsplit(".", 1)
+    found = re.search(r"\.(?:layers|h)\.(\d+)\.(.*)", stem + ("" if leaf in ("weight", "bias") else "." + leaf))
+    if not found:
+        return [(f"{TOP[stem.rsplit('.', 1)[-1]]}.{leaf}", data + 1 if arch.startswith("gemma") and data.ndim == 1 else data)]
+    layer, part = found.groups()
+    part = part.replace("block_sparse_moe", "mlp")
+    if part.startswith("mlp.experts."):
+        return experts(arch, layer, part.split(".")[-1], data)
+    if part == "mlp.shared_expert_gate":
+        data = data[0]
+    if arch == "gpt2" and data.ndim == 2:
+        data = data.T
+    heads = config.num_attention_heads
+    if arch == "gptneox" and "query_key_value" in part:  # q, k and v of one head after those of another
+        data = data.reshape(heads, 3, data.shape[0] // heads // 3, *data.shape[1:]).swapaxes(0, 1).reshape(data.shape)
+    if arch in NEIGHBOURS and part in ("self_attn.q_proj", "self_attn.k_proj"):
+        data = permute(data, heads if part[10] == "q" else config.num_key_value_heads)
+    if arch.startswith("gemma") and data.ndim == 1:
+        data = data + 1  # GGUF keeps the factor, transformers its distance from one
+    leaf = leaf if leaf in ("weight", "bias") else "weight"
+    return [(f"blk.{layer}.{(PARTS | OWN_PARTS.get(arch, {}))[part]}.{leaf}", data)]
+
+
+def get(config, *names):
+    return next((value for n in names if (value := getattr(config, n, None)) is not None), None)
+
+
+def llama3_factors(p, dims):
+    """Llama 3.1's factors, as its converter computes them."""
+    factors = []
+    for i in range(dims // 2):
+        wave = 2 * math.pi * p["rope_theta"] ** (2 * i / dims)
+        low, high = (p["original_max_position_embeddings"] / p[k] for k in ("low_freq_factor", "high_freq_factor"))
+        smooth = (p["original_max_position_embeddings"] / wave - p["low_freq_factor"]) / (p["high_freq_factor"] - p["low_freq_factor"])
+        factors.append(1.0 if wave < high else p["factor"] if wave > low else 1 / ((1 - smooth) / p["factor"] + smooth))
+    return np.array(factors, np.float32)
+
+
+def write_rope(w, arch, config):
+    p = getattr(config, "rope_parameters", None) or {}
+    p = p.get("full_attention") or p
+    if not p:
+        return
+    dims = int(16 * p.get("partial_rotary_factor", 1.0))
+    w.add_rope_freq_base(p["rope_theta"])
+    w.add_rope_dimension_count(dims)
+    kind = p.get("rope_type", "default")
+    if kind in ("linear", "yarn"):
+        w.add_string(f"{arch}.rope.scaling.type", kind)
+        w.add_float32(f"{arch}.rope.scaling.factor", p["factor"])
+    if "original_max_position_embeddings" in p:
+        w.add_uint32(f"{arch}.rope.scaling.original_context_length", p["original_max_position_embeddings"])
+    if kind == "llama3":
+        w.add_tensor("rope_freqs.weight", llama3_factors(p, dims))
+    if kind == "longrope":
+        original = p["original_max_position_embeddings"]
+        w.add_float32(f"{arch}.rope.scaling.attn_factor", math.sqrt(1 + math.log(128 / original) / math.log(original)))
+        for which in ("long", "short"):
+            w.add_tensor(f"rope_factors_{which}.weight", np.array(p[f"{which}_factor"], np.float32))
+
+
+def write_scales(w, arch, config):
+    if arch.startswith("granite"):
+        w.add_float32(f"{arch}.embedding_scale", config.embedding_multiplier)
+        w.add_float32(f"{arch}.residual_scale", config.residual_multiplier)
+        w.add_float32(f"{arch}.attention.scale", config.attention_multiplier)
+        w.add_float32(f"{arch}.logit_scale", config.logits_scaling)
+    if arch in ("command-r", "cohere2"):
+        w.add_float32(f"{arch}.logit_scale", config.logit_scale)
+    if arch == "gemma2":
         w.add_attn_logit_softcapping(config.attn_logit_softcapping)
         w.add_final_logit_softcapping(config.final_logit_softcapping)
-    for name, tensor in model.state_dict().items():
-        if name == "lm_head.weight" and config.tie_word_embeddings:
+    if (window := get(config, "sliding_window")) and window < 128:
+        w.add_sliding_window(window)
+
+
+def write_experts(w, config):
+    if not (count := get(config, "num_local_experts", "num_experts")):
+        return
+    w.add_expert_count(count)
+    w.add_expert_used_count(config.num_experts_per_tok)
+    if ffn := get(config, "moe_intermediate_size"):
+        w.add_expert_feed_forward_length(ffn)
+    if shared := get(config, "shared_expert_intermediate_size"):
+        w.add_expert_shared_feed_forward_length(shared)
+
+
+def write_weights(name, arch, model, config):
+    w = gguf.GGUFWriter(OUT / f"{name}.gguf", arch)
+    w.add_context_length(64 if name == "short-rope" else 128)
+    w.add_embedding_length(config.hidden_size)
+    w.add_block_count(config.num_hidden_layers)
+    w.add_feed_forward_length(get(config, "n_inner", "ffn_hidden_size", "intermediate_size"))
+    w.add_head_count(config.num_attention_heads)
+    w.add_head_count_kv(1 if arch == "falcon" else get(config, "num_key_value_heads", "num_attention_heads"))
+    w.add_key_length(16)
+    w.add_value_length(16)
+    if eps := get(config, "rms_norm_eps"):
+        w.add_layer_norm_rms_eps(eps)
+    else:
+        w.add_layer_norm_eps(get(config, "layer_norm_eps", "layer_norm_epsilon", "norm_epsilon"))
+    write_rope(w, arch, config)
+    w.add_vocab_size(VOCAB)
+    write_scales(w, arch, config)
+    write_experts(w, config)
+    tied = model.get_output_embeddings().weight is model.get_input_embeddings().weight
+    for key, tensor in model.state_dict().items():
+        if key == "lm_head.weight" and tied:
             continue
-        data = tensor.numpy().astype(np.float32)
-        if family == "llama" and (".q_proj." in name or ".k_proj." in name):
-            data = permute(data, config.num_attention_heads if ".q_proj." in name else config.num_key_value_heads)
-        if family.startswith("gemma") and "norm" in name:
-            data = data + 1  # GGUF keeps the factor, transformers its distance from one
-        w.add_tensor(gguf_name(family, name), np.ascontiguousarray(data))
+        for tensor_name, data in tensors(arch, config, key, tensor.numpy().astype(np.float32)):
+            w.add_tensor(tensor_name, np.ascontiguousarray(data))
     finish(w)
 
 
@@ -91,38 +253,44 @@ def finish(writer):
     writer.close()
 
 
-def write_expected(family, model):
+def write_expected(name, arch, model):
     tokens = torch.randint(0, VOCAB, (1, TOKENS), generator=torch.Generator().manual_seed(7))
     seen = {}
-    model.model.embed_tokens.register_forward_hook(lambda m, i, o: seen.__setitem__("embed", o))
-    for n, layer in enumerate(model.model.layers):
+    base = model.base_model
+    layers = base.h if hasattr(base, "h") else base.layers
+    norm = next(getattr(base, n) for n in ("norm", "ln_f", "final_layer_norm", "final_layernorm") if hasattr(base, n))
+    # The first block's input: after positions and scales.
+    layers[0].register_forward_pre_hook(lambda m, args, kw: seen.__setitem__("embed", args[0] if args else kw["hidden_states"]),
+                                        with_kwargs=True)
+    for n, layer in enumerate(layers):
         layer.register_forward_hook(lambda m, i, o, n=n: seen.__setitem__(f"layer.{n}", o[0] if isinstance(o, tuple) else o))
-    model.model.norm.register_forward_hook(lambda m, i, o: seen.__setitem__("norm", o))
+    norm.register_forward_hook(lambda m, i, o: seen.__setitem__("norm", o))
     with torch.no_grad():
         logits = model(tokens).logits
-    w = gguf.GGUFWriter(OUT / f"{family}.expected.gguf", family)
+    w = gguf.GGUFWriter(OUT / f"{name}.expected.gguf", arch)
     w.add_tensor("tokens", tokens[0].numpy().astype(np.int32))
-    for name, value in seen.items():
-        w.add_tensor(name, value.reshape(TOKENS, -1).numpy().astype(np.float32))
+    for key, value in seen.items():
+        w.add_tensor(key, value.reshape(TOKENS, -1).numpy().astype(np.float32))
     w.add_tensor("logits", logits[0].numpy().astype(np.float32))
     finish(w)
 
 
-def main():
+def main(names):
     OUT.mkdir(parents=True, exist_ok=True)
-    for family, (cls, config) in FAMILIES.items():
+    for name in names or MODELS:
+        arch, cls, config = MODELS[name]
         torch.manual_seed(1)
         model = cls(config).eval()
         with torch.no_grad():
-            for name, p in model.named_parameters():  # norms and biases must matter, too
+            for p in model.parameters():  # norms and biases must matter, too
                 if p.ndim == 1:
                     p.add_(0.2 * torch.randn_like(p))
                 else:
                     p.mul_(4)
-        write_weights(family, model, config)
-        write_expected(family, model)
-        print(family, (OUT / f"{family}.gguf").stat().st_size, "bytes")
+        write_weights(name, arch, model, config)
+        write_expected(name, arch, model)
+        print(name, (OUT / f"{name}.gguf").stat().st_size, "bytes")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

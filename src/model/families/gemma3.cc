@@ -16,12 +16,13 @@ Expected<ModelSpec> read_gemma3(const Metadata& metadata) {
   spec.logit_softcap = static_cast<float>(softcap);
   for (std::size_t i = 0; i < spec.blocks.size(); ++i) {
     BlockSpec& block = spec.blocks[i];
-    block.has_qk_norm = true;
+    block.qk_norm = QkNorm::heads;
     block.activation = Activation::gelu_tanh;
     if (i % kPattern == kPattern - 1) continue;
     block.attention.mask.window = static_cast<std::int32_t>(window);
     block.rope.base = kLocalRopeBase;
-    block.rope.scale = 1.0f;
+    block.rope.scale = block.rope.magnitude = 1.0f;
+    block.is_rope_scaled = false;
   }
   return spec;
 }

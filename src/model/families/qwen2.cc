@@ -5,7 +5,18 @@ namespace heed {
 
 Expected<ModelSpec> read_qwen2(const Metadata& metadata) {
   HEED_ASSIGN(ModelSpec spec, read_llama_like(metadata, "qwen2"));
-  for (BlockSpec& block : spec.blocks) block.has_qkv_bias = true;
+  each_block(spec, [](BlockSpec& block) { block.has_qkv_bias = true; });
+  return spec;
+}
+
+// Qwen 1.5 and 2 MoE: a gated expert beside the chosen, whose weights are a softmax over all.
+Expected<ModelSpec> read_qwen2_moe(const Metadata& metadata) {
+  HEED_ASSIGN(ModelSpec spec, read_llama_like(metadata, "qwen2moe"));
+  each_block(spec, [](BlockSpec& block) {
+    block.has_qkv_bias = true;
+    block.experts.is_shared_gated = true;
+    block.experts.sums_to_one = false;
+  });
   return spec;
 }
 

@@ -1,6 +1,7 @@
 // golden_test.cc -- every layer of every family against what transformers computed for the same tiny model.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -11,6 +12,11 @@ namespace heed {
 namespace {
 
 constexpr double kMaxNmse = 1e-6;
+
+std::string test_name(std::string golden) {
+  std::replace(golden.begin(), golden.end(), '-', '_');
+  return golden;
+}
 
 class Golden : public testing::TestWithParam<std::string> {};
 
@@ -39,8 +45,16 @@ TEST_P(Golden, EveryLayerEqualsTransformers) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, Golden, testing::Values("llama", "qwen2", "qwen3", "gemma", "gemma2", "gemma3"),
-                         [](const auto& p) { return p.param; });
+INSTANTIATE_TEST_SUITE_P(Families, Golden,
+                         testing::Values("llama", "mixtral", "granite", "granitemoe", "smollm3", "qwen2", "qwen2moe",
+                                         "qwen3", "qwen3moe", "gemma", "gemma2", "gemma3", "phi2", "phi3", "gpt2",
+                                         "gptneox", "starcoder2", "falcon", "stablelm", "olmo2", "olmoe", "command-r",
+                                         "cohere2", "gpt-oss"),
+                         [](const auto& p) { return test_name(p.param); });
+
+INSTANTIATE_TEST_SUITE_P(Rope, Golden,
+                         testing::Values("linear-rope", "yarn-rope", "llama3-rope", "long-rope", "short-rope"),
+                         [](const auto& p) { return test_name(p.param); });
 
 }  // namespace
 }  // namespace heed

@@ -1,0 +1,134 @@
+// experts.cc -- a mixture of experts: every row's few feed-forwards, each expert over the rows that chose it.
+//
+// Experts go in order of their number and a row's sum with them, so its bits do not depend on the rows beside it.
+#include <cmath>
+
+#include "model/step.h"
+
+namespace heed {
+namespace {
+
+struct Choice {
+  std::int32_t* expert = nullptr;  // [rows, used]
+  float* weight = nullptr;         // [rows, used]
+};
+
+// The `used` greatest logits, the lower number first where they are equal, and their softmax.
+void choose(const float* logits, const ExpertSpec& e, std::int32_t* expert, float* weight) {
+  float greatest = logits[0], sum = 0;
+  for (std::int32_t i = 1; i < e.count; ++i) greatest = std::max(greatest, logits[i]);
+  for (std::int32_t n = 0; n < e.used; ++n) {
+    std::int32_t best = -1;
+    for (std::int32_t i = 0; i < e.count; ++i)
+      if ((best < 0 || logits[i] > logits[best]) && std::find(expert, expert + n, i) == expert + n) best = i;
+    expert[n] = best;
+    weight[n] = std::exp(logits[best] - greatest);
+    sum += weight[n];
+  }
+  if (!e.sums_to_one) {
+    sum = 0;
+    for (std::int32_t i = 0; i < e.count; ++i) sum += std::exp(logits[i] - greatest);
+  }
+  for (std::int32_t n = 0; n < e.used; ++n) weight[n] *= e.scale / sum;
+}
+
+Expected<Choice> route(Step& s, const ExpertSpec& e, const Linear& router, const Activations& input) {
+  auto& arena = s.exec.arena;
+  const auto chosen = static_cast<std::size_t>(s.rows) * static_cast<std::size_t>(e.used);
+  const Choice out{arena.allocate_array<std::int32_t>(chosen), arena.allocate_array<float>(chosen)};
+  auto* logits = arena.allocate_array<float>(static_cast<std::size_t>(s.rows) * static_cast<std::size_t>(e.count));
+  if (!out.expert || !out.weight || !logits) return fail(Code::out_of_memory, kArenaFull);
+  const MatmulJob job{.w = &router.w, .bias = data_of(router.bias), .out = logits, .out_stride = e.count};
+  HEED_TRY(matmul(input, {&job, 1}, s.exec));
+  for (std::int64_t r = 0; r < s.rows; ++r)
+    choose(logits + r * e.count, e, out.expert + r * e.used, out.weight + r * e.used);
+  return out;
+}
+
+// out [rows, dim] = down(act(gate x) * up x).
+Expected<void> run(Step& s, const BlockSpec& b, const Expert& w, const Activations& x, std::int64_t ffn, float* out) {
+  const MatmulJob in{.w = &w.up.w,
+                     .bias = data_of(w.up.bias),
+                     .out = s.hidden,
+                     .out_stride = ffn,
+                     .gate = &w.gate.w,
+                     .gate_bias = data_of(w.gate.bias),
+                     .gated = gated_row(b.activation, s.exec)};
+  HEED_TRY(matmul(x, {&in, 1}, s.exec));
+  HEED_ASSIGN(const Activations hidden, quantize_activations(s.hidden, x.rows, ffn, s.exec));
+  const MatmulJob down{.w = &w.down.w, .bias = data_of(w.down.bias), .out = out, .out_stride = s.spec.dim};
+  return matmul(hidden, {&down, 1}, s.exec);
+}
+
+struct Room {
+  std::int64_t* rows = nullptr;  // [rows], those of one expert
+  float* weights = nullptr;      // [rows]
+  float* gathered = nullptr;     // [rows, dim]
+  float* out = nullptr;          // [rows, dim]
+};
+
+Expected<Room> make_room(Step& s) {
+  const auto n = static_cast<std::size_t>(s.rows), dim = static_cast<std::size_t>(s.spec.dim);
+  auto& arena = s.exec.arena;
+  const Room room{arena.allocate_array<std::int64_t>(n), arena.allocate_array<float>(n),
+                  arena.allocate_array<float>(n * dim), arena.allocate_array<float>(n * dim)};
+  if (!room.rows || !room.weights || !room.gathered || !room.out) return fail(Code::out_of_memory, kArenaFull);
+  return room;
+}
+
+Expected<void> add_expert(Step& s, const BlockSpec& b, const Expert& w, std::int32_t number, const Choice& choice,
+                          const Activations& input, const Room& room) {
+  const std::int64_t dim = s.spec.dim, used = b.experts.used;
+  std::int64_t n = 0;
+  for (std::int64_t i = 0; i < s.rows * used; ++i) {
+    if (choice.expert[i] != number) continue;
+    room.weights[n] = choice.weight[i];
+    room.rows[n] = i / used;
+    std::copy_n(input.f32 + i / used * dim, dim, room.gathered + n++ * dim);
+  }
+  if (n == 0) return {};
+  const std::size_t mark = s.exec.arena.mark();
+  HEED_ASSIGN(const Activations x, quantize_activations(room.gathered, n, dim, s.exec));
+  HEED_TRY(run(s, b, w, x, b.experts.ffn_dim, room.out));
+  s.exec.arena.rewind(mark);
+  for (std::int64_t i = 0; i < n; ++i)
+    add_scaled(s.branch + room.rows[i] * dim, room.out + i * dim, room.weights[i], dim, s.exec);
+  return {};
+}
+
+Expected<void> add_shared(Step& s, const BlockSpec& b, const BlockWeights& w, const Activations& input,
+                          const Room& room) {
+  const std::int64_t dim = s.spec.dim;
+  HEED_TRY(run(s, b, w.shared, input, b.experts.shared_ffn_dim, room.out));
+  for (std::int64_t r = 0; r < s.rows; ++r) {
+    float weight = 1.0f;
+    if (b.experts.is_shared_gated) {
+      double logit = 0;
+      for (std::int64_t i = 0; i < dim; ++i)
+        logit += static_cast<double>(input.f32[r * dim + i]) *
+                 static_cast<double>(w.shared_gate[static_cast<std::size_t>(i)]);
+      weight = static_cast<float>(1.0 / (1.0 + std::exp(-logit)));
+    }
+    add_scaled(s.branch + r * dim, room.out + r * dim, weight, dim, s.exec);
+  }
+  return {};
+}
+
+}  // namespace
+
+Expected<void> mix_experts(Step& s, const BlockSpec& b, const BlockWeights& w, const Activations& input) {
+  HEED_ASSIGN(const Choice choice, route(s, b.experts, w.router, input));
+  HEED_ASSIGN(const Room room, make_room(s));
+  std::fill_n(s.branch, s.rows * s.spec.dim, 0.0f);
+  for (std::int32_t i = 0; i < b.experts.count; ++i)
+    HEED_TRY(add_expert(s, b, w.experts[static_cast<std::size_t>(i)], i, choice, input, room));
+  if (b.experts.shared_ffn_dim > 0) HEED_TRY(add_shared(s, b, w, input, room));
+  return {};
+}
+
+std::int64_t expert_bytes_per_row(const ModelSpec& spec, const BlockSpec& b) {
+  if (b.experts.count == 0) return 0;
+  return 4 * (2 * spec.dim + b.experts.count + 2 * b.experts.used) + 12 + 9 * spec.dim;
+}
+
+}  // namespace heed
