@@ -34,6 +34,7 @@ constexpr auto kFamilies = std::to_array<Family>({
     {"command-r", read_command_r},
     {"cohere2", read_cohere2},
     {"gpt-oss", read_gpt_oss},
+    {"nemotron", read_nemotron},
 });
 
 // What is added to scores, besides RoPE: keys of GGUF, and heed's own attention.sink_logits.

@@ -84,6 +84,7 @@ MODELS = {
     "gpt-oss": ("gpt-oss", tf.GptOssForCausalLM, tf.GptOssConfig(
         **HEAD_MOE, num_local_experts=4, sliding_window=8, layer_types=WINDOW_EVERY_OTHER, rope_parameters=rope(
             "yarn", factor=4.0, original_max_position_embeddings=32, beta_fast=32.0, beta_slow=1.0, truncate=False))),
+    "nemotron": ("nemotron", tf.NemotronForCausalLM, tf.NemotronConfig(**GROUPED)),
 }
 
 TOP = {
@@ -116,6 +117,11 @@ def permute(w, heads):
     return w.reshape(heads, 2, w.shape[0] // heads // 2, *w.shape[1:]).swapaxes(1, 2).reshape(w.shape)
 
 
+def keeps_distance(arch, leaf, data):
+    """GGUF keeps a norm's factors, these families their distance from one."""
+    return data.ndim == 1 and leaf == "weight" and (arch.startswith("gemma") or arch == "nemotron")
+
+
 def experts(arch, layer, part, data):
     """Gate and up of all experts are one tensor in transformers, two in GGUF."""
     if part.startswith("down_proj"):
@@ -135,7 +141,7 @@ def tensors(arch, config, name, data):
     stem, leaf = name.rsplit(".", 1)
     found = re.search(r"\.(?:layers|h)\.(\d+)\.(.*)", stem + ("" if leaf in ("weight", "bias") else "." + leaf))
     if not found:
-        return [(f"{TOP[stem.rsplit('.', 1)[-1]]}.{leaf}", data + 1 if arch.startswith("gemma") and data.ndim == 1 else data)]
+        return [(f"{TOP[stem.rsplit('.', 1)[-1]]}.{leaf}", data + 1 if keeps_distance(arch, leaf, data) else data)]
     layer, part = found.groups()
     part = part.replace("block_sparse_moe", "mlp")
     if part.startswith("mlp.experts."):
@@ -149,8 +155,8 @@ def tensors(arch, config, name, data):
         data = data.reshape(heads, 3, data.shape[0] // heads // 3, *data.shape[1:]).swapaxes(0, 1).reshape(data.shape)
     if arch in NEIGHBOURS and part in ("self_attn.q_proj", "self_attn.k_proj"):
         data = permute(data, heads if part[10] == "q" else config.num_key_value_heads)
-    if arch.startswith("gemma") and data.ndim == 1:
-        data = data + 1  # GGUF keeps the factor, transformers its distance from one
+    if keeps_distance(arch, leaf, data):
+        data = data + 1
     leaf = leaf if leaf in ("weight", "bias") else "weight"
     return [(f"blk.{layer}.{(PARTS | OWN_PARTS.get(arch, {}))[part]}.{leaf}", data)]
 
@@ -232,7 +238,7 @@ def write_weights(name, arch, model, config):
     if eps := get(config, "rms_norm_eps"):
         w.add_layer_norm_rms_eps(eps)
     else:
-        w.add_layer_norm_eps(get(config, "layer_norm_eps", "layer_norm_epsilon", "norm_epsilon"))
+        w.add_layer_norm_eps(get(config, "layer_norm_eps", "layer_norm_epsilon", "norm_epsilon", "norm_eps"))
     write_rope(w, arch, config)
     w.add_vocab_size(VOCAB)
     write_scales(w, arch, config)
