@@ -9,7 +9,10 @@ namespace heed {
 /// A weight of the spec and the tensor of the file it comes from; their shapes agree.
 struct WeightPart {
   WeightSlot slot;
-  Tensor tensor;
+  Tensor tensor;                         // without data where there is a source
+  const TensorSource* source = nullptr;  // of the whole tensor, whose rows from `first` on are the slot's
+  Tensor whole;
+  std::int64_t first = 0;
 };
 
 /// [rows * cols] floats of a vector; f32, f16 and bf16 only.
