@@ -120,4 +120,32 @@ Expected<void> attention_half(Step& s, const BlockSpec& b, const BlockWeights& w
   return join(s, attended, w.o, w.attn_post_norm);
 }
 
+Expected<void> cross_half(Step& s, const BlockSpec& b, const BlockWeights& w, std::int32_t layer,
+                          const Activations& input) {
+  const std::int64_t stride = std::int64_t{b.head_dim} * b.attention.heads;
+  const MatmulJob q{.w = &w.cross_q.w, .bias = data_of(w.cross_q.bias), .out = s.qkv, .out_stride = stride};
+  HEED_TRY(matmul(input, {&q, 1}, s.exec));
+  std::int64_t row = 0;
+  for (std::size_t i = 0; i < s.items.size(); ++i) {
+    const ForwardItem& item = s.items[i];
+    if (!item.source) return fail(Code::invalid_argument, "forward: an encoder-decoder needs an encoded source");
+    const auto n = static_cast<std::int32_t>(item.tokens.size()), length = item.source->length();
+    s.jobs[i] = AttentionJob{.q = s.qkv + row * stride,
+                             .q_stride = stride,
+                             .out = s.attended + row * stride,
+                             .out_stride = stride,
+                             .q_len = n,
+                             .first_pos = 0,
+                             .kv = item.source->pool().view(layer, item.source->pages(), length)};
+    row += n;
+  }
+  const AttentionSpec spec{.heads = b.attention.heads,
+                           .kv_heads = b.attention.kv_heads,
+                           .mask = {.causal = false},
+                           .score = {.scale = b.attention.score.scale}};
+  HEED_TRY(attention(spec, {s.jobs, s.items.size()}, s.exec));
+  HEED_ASSIGN(const Activations attended, quantize_activations(s.attended, s.rows, stride, s.exec));
+  return join(s, attended, w.cross_o, {});
+}
+
 }  // namespace heed

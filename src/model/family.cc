@@ -35,6 +35,7 @@ constexpr auto kFamilies = std::to_array<Family>({
     {"cohere2", read_cohere2},
     {"gpt-oss", read_gpt_oss},
     {"nemotron", read_nemotron},
+    {"t5", read_t5},
 });
 
 // What is added to scores, besides RoPE: keys of GGUF, and heed's own attention.sink_logits.

@@ -15,14 +15,16 @@ struct Widths {
 
 Widths widths(const ModelSpec& spec) {
   Widths w;
-  for (const BlockSpec& b : spec.blocks) {
+  const auto widen = [&w](const BlockSpec& b) {
     const std::int64_t head = b.head_dim, heads = b.attention.heads, kv_heads = b.attention.kv_heads;
     w.qkv = std::max(w.qkv, head * (heads + 2 * kv_heads));
     w.heads = std::max(w.heads, head * heads);
     w.ffn = std::max(
         {w.ffn, std::int64_t{b.ffn_dim}, std::int64_t{b.experts.ffn_dim}, std::int64_t{b.experts.shared_ffn_dim}});
     w.kv_heads = std::max(w.kv_heads, kv_heads);
-  }
+  };
+  std::for_each(spec.blocks.begin(), spec.blocks.end(), widen);
+  std::for_each(spec.encoder.begin(), spec.encoder.end(), widen);
   return w;
 }
 
@@ -124,6 +126,11 @@ Expected<void> block(Step& s, const BlockSpec& b, const BlockWeights& w, std::in
     HEED_ASSIGN(ffn_input, input_of(s, w.ffn_norm, ffn_forms(b, w)));
   }
   HEED_TRY(attention_half(s, b, w, layer, input));
+  if (b.has_cross) {
+    arena.rewind(mark);
+    HEED_ASSIGN(const Activations query, input_of(s, w.cross_norm, forms_for(w.cross_q.w)));
+    HEED_TRY(cross_half(s, b, w, layer, query));
+  }
   if (!b.is_parallel) {
     arena.rewind(mark);
     HEED_ASSIGN(ffn_input, input_of(s, w.ffn_norm, ffn_forms(b, w)));
@@ -189,6 +196,19 @@ Expected<void> head(Step& s, const ModelWeights& w, const ForwardTrace& trace) {
   return {};
 }
 
+// One decoder block's keys and values of the encoder's output.
+Expected<void> keep_source(Step& s, const BlockSpec& b, const BlockWeights& w, std::int32_t layer,
+                           const Activations& encoded, KvCache& source) {
+  const std::int64_t width = std::int64_t{b.head_dim} * b.attention.kv_heads, stride = 2 * width;
+  const MatmulJob jobs[] = {
+      {.w = &w.cross_k.w, .bias = data_of(w.cross_k.bias), .out = s.qkv, .out_stride = stride},
+      {.w = &w.cross_v.w, .bias = data_of(w.cross_v.bias), .out = s.qkv + width, .out_stride = stride}};
+  HEED_TRY(matmul(encoded, jobs, s.exec));
+  const auto rows = static_cast<std::int32_t>(s.rows);
+  append_kv(source.pool().view(layer, source.pages(), rows), 0, rows, s.qkv, stride, s.qkv + width, stride, s.exec);
+  return {};
+}
+
 }  // namespace
 
 std::vector<KvLayerSpec> kv_layers(const ModelSpec& spec) {
@@ -201,6 +221,13 @@ std::vector<KvLayerSpec> kv_layers(const ModelSpec& spec) {
       layers.push_back({b.attention.kv_heads, b.head_dim, b.head_dim});
   }
   return layers;
+}
+
+std::vector<KvLayerSpec> source_layers(const ModelSpec& spec) { return kv_layers(spec); }
+
+std::vector<KvLayerSpec> scratch_layers(const ModelSpec& spec) {
+  const BlockSpec& b = spec.encoder.front();
+  return {{b.attention.kv_heads, b.head_dim, b.head_dim}};
 }
 
 std::size_t step_bytes(const ModelSpec& spec, std::int64_t rows, std::int64_t logit_rows) {
@@ -236,6 +263,27 @@ Expected<void> forward(const ModelSpec& spec, const ModelWeights& weights, std::
   for (const ForwardItem& item : items) item.cache->advance(static_cast<std::int32_t>(item.tokens.size()));
   ++exec.counters.steps;
   exec.counters.tokens += s.rows;
+  return {};
+}
+
+Expected<void> encode(const ModelSpec& spec, const ModelWeights& weights, std::span<const std::int32_t> tokens,
+                      KvCache& scratch, KvCache& source, Exec& exec, const ForwardTrace& trace) {
+  exec.arena.reset();
+  ForwardItem item{.cache = &scratch, .tokens = tokens};
+  Step s{.spec = spec, .items = {&item, 1}, .exec = exec};
+  HEED_TRY(begin(s));
+  if (s.rows == 0) return fail(Code::invalid_argument, "encode: the source text is empty");
+  HEED_TRY(embed(s, weights));
+  HEED_TRY(make_angles(s, weights));
+  for (std::size_t i = 0; i < spec.encoder.size(); ++i) {
+    HEED_TRY(block(s, spec.encoder[i], weights.encoder[i], 0));
+    if (trace.on_layer) trace.on_layer(trace.context, static_cast<std::int32_t>(i), s.x, s.rows, spec.dim);
+  }
+  HEED_ASSIGN(const Activations out,
+              norm_quantized(s.x, norm_of(spec, weights.encoder_norm), s.rows, spec.dim, ActivationForms::both, exec));
+  for (std::size_t i = 0; i < spec.blocks.size(); ++i)
+    HEED_TRY(keep_source(s, spec.blocks[i], weights.blocks[i], static_cast<std::int32_t>(i), out, source));
+  source.advance(static_cast<std::int32_t>(s.rows));
   return {};
 }
 

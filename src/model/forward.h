@@ -17,6 +17,7 @@ struct ForwardItem {
   std::span<const std::int32_t> tokens;  // ids in [0, vocab), at positions cache->length() ...
   std::span<float> logits;               // [vocab] of the last token, [tokens.size() * vocab] of all, or empty
   const AttentionPlan* plan = nullptr;   // what the sequence attends to, the same in all its steps; none: everything
+  const KvCache* source = nullptr;       // what encode() filled, of an encoder-decoder
   std::span<const float> embedded = {};  // [tokens.size(), dim]: rows instead of the tokens' embeddings
 };
 
@@ -34,6 +35,15 @@ std::size_t step_bytes(const ModelSpec& spec, std::int64_t rows, std::int64_t lo
 
 /// The model's memory tokens run through it once: where every sequence begins (KvCache::fork). Empty without any.
 Expected<KvCache> remember(const ModelSpec& spec, const ModelWeights& weights, PagePool& pool, Exec& exec);
+
+/// What the decoder's blocks keep of a source text, for the page pool; and the one layer of scratch encode() needs.
+std::vector<KvLayerSpec> source_layers(const ModelSpec& spec);
+std::vector<KvLayerSpec> scratch_layers(const ModelSpec& spec);
+
+/// Runs the encoder over a whole source text and appends every decoder block's keys and values of it to `source`
+/// (empty, of source_layers, reserved). `scratch` is empty, of scratch_layers, reserved; it may be used again at once.
+Expected<void> encode(const ModelSpec& spec, const ModelWeights& weights, std::span<const std::int32_t> tokens,
+                      KvCache& scratch, KvCache& source, Exec& exec, const ForwardTrace& trace = {});
 
 /// One pass over all items. The arena is reset first. On error no cache advanced.
 Expected<void> forward(const ModelSpec& spec, const ModelWeights& weights, std::span<ForwardItem> items, Exec& exec,

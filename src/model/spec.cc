@@ -51,6 +51,11 @@ Expected<void> check(const ModelSpec& spec) {
   if (spec.blocks.empty() || spec.blocks.size() > 1024)
     return wrong("block count must be in 1..1024", static_cast<std::int64_t>(spec.blocks.size()));
   for (std::size_t i = 0; i < spec.blocks.size(); ++i) HEED_TRY(check_block(spec.blocks[i], i));
+  if (spec.encoder.size() > 1024)
+    return wrong("encoder block count must be at most 1024", static_cast<std::int64_t>(spec.encoder.size()));
+  for (std::size_t i = 0; i < spec.encoder.size(); ++i) HEED_TRY(check_block(spec.encoder[i], i));
+  if (spec.start_token < 0 || spec.start_token >= spec.vocab)
+    return wrong("the start token must be of the vocabulary of " + std::to_string(spec.vocab), spec.start_token);
   return {};
 }
 

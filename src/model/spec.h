@@ -49,6 +49,7 @@ struct BlockSpec {
   bool is_gate_in_up = false;     // the file keeps gate and up as one tensor, gate first
   bool is_parallel = false;       // both halves read the block's input; with one norm, if there is no second
   QkNorm qk_norm = QkNorm::none;  // RMS
+  bool has_cross = false;         // attends to the encoder's output as well, after itself
   bool has_qkv_bias = false;      // must be in the file; a bias that need not be is taken where it is
   ExpertSpec experts;
 };
@@ -72,6 +73,8 @@ struct ModelSpec {
   std::int32_t short_context = 0;
   std::int32_t memory_tokens = 0;  // learned rows ahead of every text, visible from everywhere (Burtsev et al. 2020)
   std::vector<BlockSpec> blocks;
+  std::vector<BlockSpec> encoder;  // of an encoder-decoder; then `blocks` are the decoder
+  std::int32_t start_token = 0;    // what its decoder begins with
 };
 
 /// Refuses impossible specs (files are hostile): dimensions, head counts, head sizes the kernels cannot run.

@@ -47,6 +47,9 @@ Expected<void> join(Step& s, const Activations& input, const Linear& w, const No
 /// The block's first half: s.x += attention of `input`.
 Expected<void> attention_half(Step& s, const BlockSpec& b, const BlockWeights& w, std::int32_t layer,
                               const Activations& input);
+/// Between them, with has_cross: s.x += attention of every item's rows to its source.
+Expected<void> cross_half(Step& s, const BlockSpec& b, const BlockWeights& w, std::int32_t layer,
+                          const Activations& input);
 /// Its second: s.x += feed-forward of `input`, dense or by experts.
 Expected<void> feed_forward_half(Step& s, const BlockSpec& b, const BlockWeights& w, const Activations& input);
 /// The experts' part of it. `input` holds floats.

@@ -34,8 +34,10 @@ struct BlockWeights {
   NormWeights attn_norm, attn_post_norm, ffn_norm, ffn_post_norm;
   Vector q_norm, k_norm;  // [head_dim] or all heads' widths, see QkNorm
   Linear q, k, v, o, gate, up, down;
-  Linear router;                // [experts, dim]
-  std::vector<Expert> experts;  // [experts]
+  NormWeights cross_norm;
+  Linear cross_q, cross_k, cross_v, cross_o;  // with has_cross
+  Linear router;                              // [experts, dim]
+  std::vector<Expert> experts;                // [experts]
   Expert shared;
   Vector shared_gate;               // [dim]
   Vector sink_logit;                // [heads]
@@ -55,6 +57,8 @@ struct ModelWeights {
   Vector memory;                            // [memory_tokens, dim]
   Vector rope_factors, short_rope_factors;  // [rope dims / 2] or empty; the second serve short contexts (long-rope)
   std::vector<BlockWeights> blocks;
+  std::vector<BlockWeights> encoder;
+  NormWeights encoder_norm;
   std::vector<Buffer> gathered;  // what views look at where the file keeps rows otherwise
   MappedFile pack;               // what the matrices view; empty: they own their memory
 };

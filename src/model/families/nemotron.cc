@@ -1,5 +1,5 @@
-// nemotron.cc -- Nemotron 4 and Minitron: layer norms, squared ReLU without a gate, half of a head rotated (Parmar et al.
-// 2024).
+// nemotron.cc -- Nemotron 4 and Minitron: layer norms, squared ReLU without a gate, half of a head rotated (Parmar et
+// al. 2024).
 #include "model/families/families.h"
 
 namespace heed {

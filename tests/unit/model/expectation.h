@@ -20,14 +20,15 @@ inline double nmse(const float* got, const float* want, std::size_t n) {
 
 struct Expectation {
   const GgufFile* file;
-  double limit;  // of a layer's NMSE
+  double limit;             // of a layer's NMSE
+  std::string prefix = {};  // of the tensors' names
   int seen = 0;
   double worst = 0;
 
   static void on_layer(void* context, std::int32_t layer, const float* x, std::int64_t rows, std::int64_t dim) {
     auto& self = *static_cast<Expectation*>(context);
-    std::string name = layer < 0 ? "embed" : "layer." + std::to_string(layer);
-    if (layer >= 0 && !self.file->find(name)) name = "norm";
+    std::string name = self.prefix + (layer < 0 ? "embed" : "layer." + std::to_string(layer));
+    if (layer >= 0 && !self.file->find(name)) name = self.prefix + "norm";
     const Tensor* want = self.file->find(name);
     ASSERT_NE(want, nullptr) << name;
     ASSERT_EQ(want->rows(), rows);

@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""A tiny random T5, made by transformers: what its encoder's and its decoder's layers must give. Run in .oracles."""
+import re
+import sys
+
+import gguf
+import numpy as np
+import torch
+import transformers as tf
+from models import OUT, VOCAB, finish
+
+SOURCE, TARGET, LAYERS = 20, 12, 2
+CONFIG = tf.T5Config(vocab_size=VOCAB, d_model=32, d_kv=16, d_ff=32, num_layers=LAYERS, num_heads=2, feed_forward_proj="gated-gelu",
+                     tie_word_embeddings=False, decoder_start_token_id=0, relative_attention_num_buckets=8,
+                     relative_attention_max_distance=128, attn_implementation="eager")
+PARTS = {
+    "SelfAttention.q": "attn_q", "SelfAttention.k": "attn_k", "SelfAttention.v": "attn_v", "SelfAttention.o": "attn_output",
+    "SelfAttention.relative_attention_bias": "attn_rel_b", "EncDecAttention.q": "cross_attn_q", "EncDecAttention.k": "cross_attn_k",
+    "EncDecAttention.v": "cross_attn_v", "EncDecAttention.o": "cross_attn_o", "DenseReluDense.wi_0": "ffn_gate",
+    "DenseReluDense.wi_1": "ffn_up", "DenseReluDense.wo": "ffn_down",
+}
+NORMS = {"encoder": ["attn_norm", "ffn_norm"], "decoder": ["attn_norm", "cross_attn_norm", "ffn_norm"]}
+
+
+def gguf_name(name):
+    top = {"shared.weight": "token_embd.weight", "lm_head.weight": "output.weight",
+           "encoder.final_layer_norm.weight": "enc.output_norm.weight", "decoder.final_layer_norm.weight": "dec.output_norm.weight"}
+    if name in top:
+        return top[name]
+    stack, block, layer, part = re.fullmatch(r"(encoder|decoder)\.block\.(\d+)\.layer\.(\d)\.(.*)\.weight", name).groups()
+    part = NORMS[stack][int(layer)] if part == "layer_norm" else PARTS[part]
+    return f"{stack[:3]}.blk.{block}.{part}.weight"
+
+
+def write_weights(model):
+    w = gguf.GGUFWriter(OUT / "t5.gguf", "t5")
+    w.add_context_length(128)
+    w.add_embedding_length(CONFIG.d_model)
+    w.add_block_count(LAYERS)
+    w.add_feed_forward_length(CONFIG.d_ff)
+    w.add_head_count(CONFIG.num_heads)
+    w.add_key_length(CONFIG.d_kv)
+    w.add_value_length(CONFIG.d_kv)
+    w.add_layer_norm_rms_eps(CONFIG.layer_norm_epsilon)
+    w.add_relative_attn_buckets_count(CONFIG.relative_attention_num_buckets)
+    w.add_decoder_start_token_id(0)
+    w.add_vocab_size(VOCAB)
+    for name, tensor in model.state_dict().items():
+        if name not in ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight"):
+            w.add_tensor(gguf_name(name), np.ascontiguousarray(tensor.numpy().astype(np.float32)))
+    finish(w)
+
+
+def write_expected(model):
+    random = torch.Generator().manual_seed(7)
+    source = torch.randint(0, VOCAB, (1, SOURCE), generator=random)
+    target = torch.cat([torch.zeros(1, 1, dtype=torch.long), torch.randint(0, VOCAB, (1, TARGET - 1), generator=random)], 1)
+    seen = {}
+    for prefix, stack in (("source.", model.encoder), ("", model.decoder)):
+        for n, block in enumerate(stack.block):
+            block.register_forward_hook(
+                lambda m, i, o, key=f"{prefix}layer.{n}": seen.__setitem__(key, o[0] if isinstance(o, tuple) else o))
+    model.decoder.block[0].register_forward_pre_hook(
+        lambda m, args, kw: seen.__setitem__("embed", args[0] if args else kw["hidden_states"]), with_kwargs=True)
+    model.decoder.final_layer_norm.register_forward_hook(lambda m, i, o: seen.__setitem__("norm", o))
+    with torch.no_grad():
+        logits = model(input_ids=source, decoder_input_ids=target).logits
+    w = gguf.GGUFWriter(OUT / "t5.expected.gguf", "t5")
+    w.add_tensor("source", source[0].numpy().astype(np.int32))
+    w.add_tensor("tokens", target[0].numpy().astype(np.int32))
+    for key, value in seen.items():
+        w.add_tensor(key, value.reshape(-1, CONFIG.d_model).numpy().astype(np.float32))
+    w.add_tensor("logits", logits[0].numpy().astype(np.float32))
+    finish(w)
+
+
+def main():
+    torch.manual_seed(1)
+    model = tf.T5ForConditionalGeneration(CONFIG).eval()
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if p.ndim == 1:
+                p.add_(0.2 * torch.randn_like(p))
+            elif "relative" in name or ".wi_" in name or ".wo." in name:
+                p.mul_(4)
+    write_weights(model)
+    write_expected(model)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
