@@ -10,8 +10,11 @@
 namespace heed {
 namespace {
 
-constexpr DType kTypes[] = {DType::q4_0, DType::q4_k, DType::q4_1, DType::q5_0, DType::q5_1, DType::q5_k, DType::q6_k,
-                            DType::q8_0, DType::q2_k, DType::q3_k, DType::f16,  DType::bf16, DType::f32};
+constexpr DType kTypes[] = {DType::q4_0,  DType::q4_k,  DType::q4_1,    DType::q5_0,  DType::q5_1,   DType::q5_k,
+                            DType::q6_k,  DType::q8_0,  DType::q2_k,    DType::q3_k,  DType::iq4_nl, DType::iq4_xs,
+                            DType::mxfp4, DType::iq3_s, DType::iq3_xxs, DType::iq2_s, DType::iq2_xs, DType::iq2_xxs,
+                            DType::iq1_s, DType::iq1_m, DType::tq1_0,   DType::tq2_0, DType::q8_k,   DType::f16,
+                            DType::bf16,  DType::f32};
 constexpr std::int64_t kRingBytes = std::int64_t{96} << 20;
 constexpr int kRingRows = 8;
 constexpr std::int64_t kVocabulary = 100000;  // columns from which on only few rows are of interest

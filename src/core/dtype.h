@@ -1,5 +1,6 @@
 // dtype.h -- how one row of numbers is encoded, block formats included.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -26,7 +27,22 @@ enum class DType : std::uint8_t {
   q5_k,
   q6_k,
   i4,  // two values a byte, the first in the low half; not a GGUF type
+  q8_1,
+  q8_k,
+  iq4_nl,
+  iq4_xs,
+  mxfp4,
+  iq3_s,
+  iq3_xxs,
+  iq2_s,
+  iq2_xs,
+  iq2_xxs,
+  iq1_s,
+  iq1_m,
+  tq1_0,
+  tq2_0,
 };
+inline constexpr std::size_t kDTypes = 33;
 
 struct DTypeInfo {
   std::string_view name;

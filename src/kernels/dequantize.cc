@@ -1,7 +1,10 @@
-// dequantize.cc -- block formats decoded one value at a time, in the order of operations of the Python `gguf` package.
+// dequantize.cc -- block formats decoded one value at a time, in the order of operations of the Python `gguf` package
+// (coded.cc has those whose bits are codes).
 #include "kernels/dequantize.h"
 
 #include <cstring>
+
+#include "kernels/coded.h"
 
 namespace heed {
 namespace {
@@ -169,6 +172,18 @@ void blocks(const DTypeInfo& type, void (*decode)(Bytes, float*) noexcept, const
   for (std::int64_t i = 0; i < n / type.block; ++i) decode(bytes + i * type.block_bytes, dst + i * type.block);
 }
 
+void coded(const DTypeInfo& type, DecodeUnit decode, const std::byte* src, std::int64_t n, float* dst) noexcept {
+  const int units = type.block / 32;
+  for (std::int64_t u = 0; u < n / 32; ++u, dst += 32) {
+    CodedUnit unit;
+    decode(src + u / units * type.block_bytes, static_cast<int>(u % units), unit);
+    for (int half = 0; half < 2; ++half) {
+      const float scale = unit.factor * static_cast<float>(unit.scale[half]);
+      for (int i = 16 * half; i < 16 * half + 16; ++i) dst[i] = scale * static_cast<float>(unit.number[i]);
+    }
+  }
+}
+
 }  // namespace
 
 void dequantize_row(DType type, const std::byte* src, std::int64_t n, float* dst) noexcept {
@@ -216,6 +231,8 @@ void dequantize_row(DType type, const std::byte* src, std::int64_t n, float* dst
       return blocks(kind, q6_k, src, n, dst);
     case DType::i4:
       return blocks(kind, i4, src, n, dst);
+    default:
+      return coded(kind, coded_decoder(type), src, n, dst);
   }
 }
 

@@ -22,11 +22,10 @@ Expected<PackLayout> PackLayout::of(const Tensor& w) {
 }
 
 void pack_panels(const Tensor& w, std::int64_t first, std::int64_t panels, std::byte* out, Exec& exec) {
-  const PackKind kind = *pack_kind(w.dtype);
-  const std::int64_t bytes = panel_bytes_of(kind, w.cols());
+  const std::int64_t bytes = panel_bytes_of(*pack_kind(w.dtype), w.cols());
   auto* to = reinterpret_cast<std::uint8_t*>(out);
   exec.pool.parallel_for(panels, 4, [&](std::int64_t begin, std::int64_t end, int) {
-    for (std::int64_t i = begin; i < end; ++i) pack_panel(w, kind, first + i, to + i * bytes);
+    for (std::int64_t i = begin; i < end; ++i) pack_panel(w, first + i, to + i * bytes);
   });
 }
 

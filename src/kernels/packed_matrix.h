@@ -19,7 +19,8 @@ struct PackLayout {
   static constexpr std::int64_t kPanelRows = 16;
   std::int64_t panels = 0, panel_bytes = 0;
 
-  /// w [n, k], any DType of the catalogue's files, f32, f16 or bf16. Errors: unsupported dtype, shape.
+  /// w [n, k], any DType but I4 and the plain integers; F64 is rounded to floats, nothing else loses anything. Errors:
+  /// unsupported dtype, shape.
   static Expected<PackLayout> of(const Tensor& w);
   std::int64_t bytes() const noexcept { return panels * panel_bytes; }
 };

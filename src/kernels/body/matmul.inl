@@ -2,7 +2,7 @@
 // namespace, after its SIMD layer (simd_*.h): Bytes, Ints, Floats, Dots, FormOf, the tile's shape, the operations.
 //
 // Every tile shape computes, per row and column and in unit order:
-//   acc = fma(float(dot - (sum << shift)), scale_w, acc);   acc = fma(min_w, float(sum), acc)
+//   acc = fma(float(dot - sum * offset), scale_w, acc);   acc = fma(min_w, float(sum), acc)
 // times the row's scale in the end (exact), or with scale_a on scale_w and sum (fast: a scale for every unit). So a
 // row's bits depend on that row alone.
 
@@ -50,7 +50,7 @@ struct RowView {
   const typename Source::Lane* q;  // [rows, k]
   const std::int8_t* low;          // [rows, k], halves only
   const float* scale;              // [rows] or [rows, units]
-  const std::int32_t* start;       // [rows, units, parts]: -(sum << shift) over a part
+  const std::int32_t* start;       // [rows, units, parts]: -sum * offset over a part
   const float* weighted_sum;       // [rows, units]: sum (times the unit's scale), what the mins are multiplied by
   std::int64_t units;
 
@@ -75,10 +75,10 @@ RowView<Source> view_rows(const PanelTask& t) {
   else if constexpr (kFormat.has_min)
     for (std::int64_t i = 0; i < n; ++i)
       weighted[i] = unit_scale(i) * static_cast<float>(t.sum[2 * i] + t.sum[2 * i + 1]);
-  else if constexpr (Source::kOffsetShift > 0 && parts_of(kFormat) == 2)
-    for (std::int64_t i = 0; i < 2 * n; ++i) start[i] = t.sum[i] * -(1 << Source::kOffsetShift);
-  else if constexpr (Source::kOffsetShift > 0)
-    for (std::int64_t i = 0; i < n; ++i) start[i] = (t.sum[2 * i] + t.sum[2 * i + 1]) * -(1 << Source::kOffsetShift);
+  else if constexpr (Source::kOffset > 0 && parts_of(kFormat) == 2)
+    for (std::int64_t i = 0; i < 2 * n; ++i) start[i] = t.sum[i] * -Source::kOffset;
+  else if constexpr (Source::kOffset > 0)
+    for (std::int64_t i = 0; i < n; ++i) start[i] = (t.sum[2 * i] + t.sum[2 * i + 1]) * -Source::kOffset;
   if constexpr (sizeof(typename Source::Lane) == 1) {
     return {t.q, t.low, t.scale, start, weighted, t.units};
   } else {
@@ -135,7 +135,7 @@ void tile(const Source (&w)[kPanels], const RowView<Source>& x, Stretch s, float
 #pragma GCC unroll 2
     for (int part = 0; part < kParts; ++part) {
       Dot dots[kRows][kPanels];
-      if constexpr (Source::kOffsetShift > 0 && kTakesStart<Dot>)
+      if constexpr (Source::kOffset > 0 && kTakesStart<Dot>)
         for (int r = 0; r < kRows; ++r)
           for (int p = 0; p < kPanels; ++p)
             dots[r][p].start(broadcast_ints(x.start[(r * x.units + u) * kParts + part]));
@@ -159,7 +159,7 @@ void tile(const Source (&w)[kPanels], const RowView<Source>& x, Stretch s, float
         for (int r = 0; r < kRows; ++r) {
           const std::int64_t at = r * x.units + u;
           Ints dot = dots[r][p].total();
-          if constexpr (Source::kOffsetShift > 0 && !kTakesStart<Dot>)
+          if constexpr (Source::kOffset > 0 && !kTakesStart<Dot>)
             dot = add(dot, broadcast_ints(x.start[at * kParts + part]));
           acc[r][p] = add_product(w[p], x, u, at, part, ws, dot, acc[r][p]);
         }
@@ -299,7 +299,7 @@ void multiply(const PanelTask& t) {
   } else if constexpr (kFrom > 0) {
     if (t.rows >= kFrom) return multiply_expanded<kKind, kMode>(t);
   }
-  if constexpr (kFrom == 0 && kTilePanels == 2 && Packed<kKind, kMode>::kFormat.scales != ScaleForm::half32)
+  if constexpr (kFrom == 0 && kTilePanels == 2 && has_small_scales(Packed<kKind, kMode>::kFormat.scales))
     if (t.rows >= kScaledRows) return multiply_scaled<kKind, kMode>(t);
   multiply_packed<Packed<kKind, kMode>>(t);
 }
@@ -307,21 +307,23 @@ void multiply(const PanelTask& t) {
 #include "kernels/body/float_products.inl"
 #include "kernels/body/quantize.inl"
 
-template <PackKind kKind>
-constexpr auto kExact = multiply<kKind, ActivationMode::exact>;
-template <PackKind kKind>
-constexpr auto kFast = multiply<kKind, ActivationMode::fast>;
+template <ActivationMode kMode, std::size_t kKind = 0>
+constexpr void fill(void (*(&kinds)[kQuantKinds])(const PanelTask&)) {
+  kinds[kKind] = multiply<static_cast<PackKind>(kKind), kMode>;
+  if constexpr (kKind + 1 < kQuantKinds) fill<kMode, kKind + 1>(kinds);
+}
 
-constexpr MatmulTable kTable = {
-    quantize_exact,
-    quantize_fast,
-    words_quantizer<FormOf<4, 0, ActivationMode::exact>::Type>(),
-    kWordRows,
-    0,
-    {kExact<PackKind::q4_0>, kExact<PackKind::q4_1>, kExact<PackKind::q5_0>, kExact<PackKind::q5_1>,
-     kExact<PackKind::q8_0>, kExact<PackKind::q2_k>, kExact<PackKind::q3_k>, kExact<PackKind::q4_k>,
-     kExact<PackKind::q5_k>, kExact<PackKind::q6_k>},
-    {kFast<PackKind::q4_0>, kFast<PackKind::q4_1>, kFast<PackKind::q5_0>, kFast<PackKind::q5_1>, kFast<PackKind::q8_0>,
-     kFast<PackKind::q2_k>, kFast<PackKind::q3_k>, kFast<PackKind::q4_k>, kFast<PackKind::q5_k>, kFast<PackKind::q6_k>},
-    {multiply_floats<PackKind::f32>, multiply_floats<PackKind::f16>, multiply_floats<PackKind::bf16>},
-};
+constexpr MatmulTable kTable = [] {
+  MatmulTable table = {
+      quantize_exact,
+      quantize_fast,
+      words_quantizer<FormOf<4, 0, ActivationMode::exact>::Type>(),
+      kWordRows,
+      0,
+      {},
+      {},
+      {multiply_floats<PackKind::f32>, multiply_floats<PackKind::f16>, multiply_floats<PackKind::bf16>}};
+  fill<ActivationMode::exact>(table.exact);
+  fill<ActivationMode::fast>(table.fast);
+  return table;
+}();

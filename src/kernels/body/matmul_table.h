@@ -9,55 +9,138 @@
 //   5 bit: ditto, then one vector whose bit j is the fifth bit of quad j                     (5 x 64)
 //   6 bit: ditto, then two vectors with 2 bits a quad: quads 0-3, quads 4-7                  (6 x 64)
 //   8 bit: one vector a quad                                                                (8 x 64)
-// Scales, per unit: half32: 16 halfs (and 16 half mins). super32: 16 uint8 scales, 16 uint8 mins; super16: 16 int8
-// scales for each half of the unit, or nibbles (scale low, min high) where the format has mins; both under 16 half
-// factors (and 16 half min factors) that precede every 8 units.
+// Numbers of formats with codes are what a code stands for: two and three bits, or four, are looked up in 16 bytes.
+// Scales, per unit: half32: 16 halfs (and 16 half mins); bf16_32: 16 bf16. super32: 16 uint8 scales, 16 uint8 mins, or
+// 16 int8 scales alone; super16: 16 int8 scales for each half of the unit, or nibbles (scale low, min high) where the
+// format has mins; odd16: 16 pairs of nibbles, s of the first half low, and 2 s + 1 is the scale; all three under 16
+// half factors (and 16 half min factors) that precede every 8 units. float256: 16 floats for 8 units and nothing else.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
-#include "core/dtype.h"
 #include "kernels/activation_mode.h"
 #include "kernels/body/read_ahead.h"
+#include "kernels/lattice_values.h"
 
 namespace heed {
 
 inline constexpr std::int64_t kPanelColumns = 16, kUnitDepth = 32, kSuperUnits = 8;
 
-enum class PackKind : std::uint8_t { q4_0, q4_1, q5_0, q5_1, q8_0, q2_k, q3_k, q4_k, q5_k, q6_k, f32, f16, bf16 };
-inline constexpr std::size_t kQuantKinds = 10, kFloatKinds = 3;
+enum class PackKind : std::uint8_t {
+  q4_0,
+  q4_1,
+  q5_0,
+  q5_1,
+  q8_0,
+  q2_k,
+  q3_k,
+  q4_k,
+  q5_k,
+  q6_k,
+  q8_k,
+  iq4_nl,
+  iq4_xs,
+  mxfp4,
+  iq3_s,
+  iq3_xxs,
+  iq2_xs,
+  iq2_xxs,
+  iq1_s,
+  iq1_m,
+  ternary,
+  f32,
+  f16,
+  bf16
+};
+inline constexpr std::size_t kQuantKinds = 21, kFloatKinds = 3;
 
-enum class ScaleForm : std::uint8_t { half32, super32, super16 };
+enum class ScaleForm : std::uint8_t { half32, bf16_32, super32, super16, odd16, float256 };
 
 struct PackFormat {
-  DType source;
-  std::int32_t bits;
+  std::int32_t bits;  // stored for a value
   ScaleForm scales;
-  std::int32_t offset_shift;  // stored = value + (1 << shift); 0: none
-  bool has_min;               // value = scale * q + min
+  std::int32_t offset;                  // number = value + offset
+  bool has_min;                         // value = scale * number + min
+  std::int32_t number_bits;             // of what is multiplied
+  const std::uint8_t* codes = nullptr;  // [16]: the number a stored code stands for; none: it is the number
+  float unit = 1;                       // of a super form's factors
 };
+
+struct Codebook {
+  std::uint8_t numbers[16];
+};
+template <std::size_t kValues>
+static constexpr Codebook codebook_of(const std::int8_t (&values)[kValues], int offset) {
+  Codebook book{};
+  for (std::size_t i = 0; i < 16 && i < kValues; ++i) book.numbers[i] = static_cast<std::uint8_t>(values[i] + offset);
+  return book;
+}
+// A code's top bit is the sign.
+template <std::size_t kValues>
+static constexpr Codebook signed_codebook_of(const std::int8_t (&values)[kValues], int offset) {
+  constexpr std::size_t kSign = kValues == 8 ? 8 : 4;
+  Codebook book{};
+  for (std::size_t i = 0; i < kValues; ++i) {
+    book.numbers[i] = static_cast<std::uint8_t>(offset + values[i]);
+    book.numbers[i + kSign] = static_cast<std::uint8_t>(offset - values[i]);
+  }
+  return book;
+}
+// -1, 0 and 1 in eighths, an eighth above; below with the top bit.
+inline constexpr std::int8_t kIq1Values[7] = {-7, 1, 9, 0, -9, -1, 7};
+
+inline constexpr Codebook kIq4Codes = codebook_of(kIq4Values, 128), kFp4Codes = codebook_of(kFp4Values, 16),
+                          kIq3SCodes = signed_codebook_of(kIq3SValues, 16),
+                          kIq3XxsCodes = signed_codebook_of(kIq3XxsValues, 64),
+                          kIq2Codes = signed_codebook_of(kIq2Values, 64), kIq1Codes = codebook_of(kIq1Values, 16);
 
 /// Indexed by PackKind; quantized kinds only.
 inline constexpr PackFormat kPackFormats[kQuantKinds] = {
-    {DType::q4_0, 4, ScaleForm::half32, 3, false},  {DType::q4_1, 4, ScaleForm::half32, 0, true},
-    {DType::q5_0, 5, ScaleForm::half32, 4, false},  {DType::q5_1, 5, ScaleForm::half32, 0, true},
-    {DType::q8_0, 8, ScaleForm::half32, 7, false},  {DType::q2_k, 2, ScaleForm::super16, 0, true},
-    {DType::q3_k, 3, ScaleForm::super16, 2, false}, {DType::q4_k, 4, ScaleForm::super32, 0, true},
-    {DType::q5_k, 5, ScaleForm::super32, 0, true},  {DType::q6_k, 6, ScaleForm::super16, 5, false},
+    {4, ScaleForm::half32, 8, false, 4},
+    {4, ScaleForm::half32, 0, true, 4},
+    {5, ScaleForm::half32, 16, false, 5},
+    {5, ScaleForm::half32, 0, true, 5},
+    {8, ScaleForm::half32, 128, false, 8},
+    {2, ScaleForm::super16, 0, true, 2},
+    {3, ScaleForm::super16, 4, false, 3},
+    {4, ScaleForm::super32, 0, true, 4},
+    {5, ScaleForm::super32, 0, true, 5},
+    {6, ScaleForm::super16, 32, false, 6},
+    {8, ScaleForm::float256, 128, false, 8},
+    {4, ScaleForm::half32, 128, false, 8, kIq4Codes.numbers},
+    {4, ScaleForm::super32, 128, false, 8, kIq4Codes.numbers},
+    {4, ScaleForm::bf16_32, 16, false, 5, kFp4Codes.numbers},
+    {4, ScaleForm::super32, 16, false, 5, kIq3SCodes.numbers},
+    {4, ScaleForm::super32, 64, false, 7, kIq3XxsCodes.numbers, 0.25f},
+    {3, ScaleForm::odd16, 64, false, 7, kIq2Codes.numbers, 0.125f},
+    {3, ScaleForm::super32, 64, false, 7, kIq2Codes.numbers, 0.125f},
+    {2, ScaleForm::super32, 0, true, 2, nullptr, 0.125f},
+    {3, ScaleForm::odd16, 16, false, 5, kIq1Codes.numbers, 0.125f},
+    {2, ScaleForm::float256, 1, false, 2},
 };
 
 // Static: an inline copy compiled for one instruction set must never serve another.
 
-/// Super forms: bytes of the factors before every 8 units. A unit's scales and mins are 32 bytes.
-static constexpr std::int64_t factor_bytes(const PackFormat& f) { return f.has_min ? 64 : 32; }
+static constexpr bool has_small_scales(ScaleForm s) {
+  return s == ScaleForm::super32 || s == ScaleForm::super16 || s == ScaleForm::odd16;
+}
+/// Forms with factors: bytes of them before every 8 units.
+static constexpr std::int64_t factor_bytes(const PackFormat& f) {
+  return f.has_min || f.scales == ScaleForm::float256 ? 64 : 32;
+}
+/// And of a unit's scales and mins after them.
+static constexpr std::int64_t small_bytes(const PackFormat& f) {
+  if (f.scales == ScaleForm::float256) return 0;
+  return f.scales == ScaleForm::super16 || f.has_min ? 32 : 16;
+}
 
 /// Bytes of a panel's scales that precede unit `unit` (a multiple of 8 for super forms gives the next super block).
 static constexpr std::int64_t scale_bytes(const PackFormat& f, std::int64_t unit) {
-  if (f.scales == ScaleForm::half32) return unit * (f.has_min ? 64 : 32);
+  if (f.scales == ScaleForm::half32 || f.scales == ScaleForm::bf16_32) return unit * (f.has_min ? 64 : 32);
   const std::int64_t in_super = unit % kSuperUnits;
-  return unit / kSuperUnits * (factor_bytes(f) + kSuperUnits * 32) +
-         (in_super == 0 ? 0 : factor_bytes(f) + in_super * 32);
+  return unit / kSuperUnits * (factor_bytes(f) + kSuperUnits * small_bytes(f)) +
+         (in_super == 0 ? 0 : factor_bytes(f) + in_super * small_bytes(f));
 }
 static constexpr std::int64_t align64(std::int64_t n) { return (n + 63) & ~std::int64_t{63}; }
 static constexpr std::int64_t quants_offset(const PackFormat& f, std::int64_t units) {

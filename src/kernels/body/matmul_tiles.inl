@@ -5,15 +5,15 @@
 template <PackKind kKind, ActivationMode kMode>
 struct Tiled {
   static constexpr PackFormat kFormat = kPackFormats[static_cast<std::size_t>(kKind)];
-  static constexpr int kParts = parts_of(kFormat), kOffsetShift = 0;
+  static constexpr int kParts = parts_of(kFormat), kOffset = 0;
   using Lane = std::int8_t;
-  using Rows = Reads<Dots<kFormat.bits>, Lane, kMode>;
+  using Rows = Reads<Dots<kFormat.number_bits>, Lane, kMode>;
   static constexpr std::int64_t kQuadBytes = 64, kUnitBytes = kTiledUnitBytes;
   const std::uint8_t* units;
 
   static void store(std::uint8_t* p, Bytes b) {
-    if constexpr (kFormat.offset_shift > 0)
-      store_bytes(p, sub_bytes(b, 1 << kFormat.offset_shift));
+    if constexpr (kFormat.offset > 0)
+      store_bytes(p, sub_bytes(b, kFormat.offset));
     else
       store_bytes(p, b);
   }

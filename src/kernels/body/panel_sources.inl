@@ -1,15 +1,17 @@
 // panel_sources.inl -- how a panel of packed weights is read: as it lies in memory, widened, with its scales worked out
 // once, or unpacked for many rows. Part of matmul.inl.
 
-constexpr int parts_of(const PackFormat& f) { return f.scales == ScaleForm::super16 ? 2 : 1; }  // scales per unit
+constexpr int parts_of(const PackFormat& f) {  // scales per unit
+  return f.scales == ScaleForm::super16 || f.scales == ScaleForm::odd16 ? 2 : 1;
+}
 
 template <PackKind kKind, ActivationMode kMode>
 struct Packed {  // reads a panel as it lies in memory
   static constexpr PackFormat kFormat = kPackFormats[static_cast<std::size_t>(kKind)];
-  static constexpr int kOffsetShift = ByteForm<kFormat.bits>::kCentred ? 0 : kFormat.offset_shift;
+  static constexpr int kOffset = ByteForm<kFormat.number_bits>::kCentred ? 0 : kFormat.offset;
   static constexpr bool kFromMemory = true;
   using Lane = std::int8_t;
-  using Rows = Reads<Dots<kFormat.bits>, Lane, kMode>;
+  using Rows = Reads<Dots<kFormat.number_bits>, Lane, kMode>;
   const std::uint8_t* scales;
   const std::uint8_t* quants;
 
@@ -20,6 +22,13 @@ struct Packed {  // reads a panel as it lies in memory
   std::int64_t bytes(std::int64_t units) const { return quants - scales + units * kFormat.bits * 64; }
 
   Bytes quad(std::int64_t unit, int j) const {
+    if constexpr (kFormat.codes != nullptr)
+      return look_up(stored_quad(unit, j), kFormat.codes);
+    else
+      return stored_quad(unit, j);
+  }
+
+  Bytes stored_quad(std::int64_t unit, int j) const {
     const std::uint8_t* u = quants + unit * kFormat.bits * 64;
     if constexpr (kFormat.bits == 8) return load_bytes(u + j * 64);
     if constexpr (kFormat.bits < 4) return small_quad(u, j);
@@ -49,20 +58,34 @@ struct Packed {  // reads a panel as it lies in memory
     return scales + scale_bytes(kFormat, unit & ~(kSuperUnits - 1));
   }
   const std::uint8_t* small(std::int64_t unit) const {
-    return super(unit) + factor_bytes(kFormat) + (unit & (kSuperUnits - 1)) * 32;
+    return super(unit) + factor_bytes(kFormat) + (unit & (kSuperUnits - 1)) * small_bytes(kFormat);
+  }
+  Floats factor(std::int64_t unit, int at) const {  // of the scales, of the mins
+    const Floats halfs = load_halfs(super(unit) + 32 * at);
+    return kFormat.unit == 1 ? halfs : mul(halfs, broadcast(kFormat.unit));
+  }
+  Floats small_scale(std::int64_t unit, int half) const {
+    if constexpr (kFormat.scales == ScaleForm::super32)
+      return kFormat.has_min ? load_u8(small(unit)) : load_i8(small(unit));
+    if constexpr (kFormat.scales == ScaleForm::super16 && !kFormat.has_min) return load_i8(small(unit) + half * 16);
+    const Floats both = load_u8(small(unit) + (kFormat.scales == ScaleForm::super16 ? half * 16 : 0));
+    const Floats high = high_nibbles(both);
+    if constexpr (kFormat.scales == ScaleForm::super16) return fma(high, broadcast(-16.0f), both);
+    const Floats s = half == 1 ? high : fma(high, broadcast(-16.0f), both);
+    return fma(s, broadcast(2.0f), broadcast(1.0f));
   }
   Floats scale(std::int64_t unit, int half) const {
     if constexpr (kFormat.scales == ScaleForm::half32) return load_halfs(scales + scale_bytes(kFormat, unit));
-    if constexpr (kFormat.scales == ScaleForm::super32) return mul(load_halfs(super(unit)), load_u8(small(unit)));
-    if constexpr (!kFormat.has_min) return mul(load_halfs(super(unit)), load_i8(small(unit) + half * 16));
-    const Floats both = load_u8(small(unit) + half * 16);
-    return mul(load_halfs(super(unit)), fma(high_nibbles(both), broadcast(-16.0f), both));
+    if constexpr (kFormat.scales == ScaleForm::bf16_32) return load_bf16(scales + scale_bytes(kFormat, unit));
+    if constexpr (kFormat.scales == ScaleForm::float256)
+      return load_floats(reinterpret_cast<const float*>(super(unit)));
+    return mul(factor(unit, 0), small_scale(unit, half));
   }
   Floats min(std::int64_t unit, int half) const {
     if constexpr (kFormat.scales == ScaleForm::half32) return load_halfs(scales + scale_bytes(kFormat, unit) + 32);
     const Floats small_min = kFormat.scales == ScaleForm::super32 ? load_u8(small(unit) + 16)
                                                                   : high_nibbles(load_u8(small(unit) + half * 16));
-    return negate(mul(load_halfs(super(unit) + 32), small_min));
+    return negate(mul(factor(unit, 1), small_min));
   }
   // Of bytes as floats: (b - 7.5) / 16 is less than half away from the high nibble.
   static Floats high_nibbles(Floats bytes) { return round_even(mul(sub(bytes, broadcast(7.5f)), broadcast(0.0625f))); }
@@ -94,7 +117,7 @@ struct NothingAhead {
 template <PackKind kKind, ActivationMode kMode>
 struct Widened : Packed<kKind, kMode> {  // words made where they are used, for a few rows of words
   using Base = Packed<kKind, kMode>;
-  using Form = typename FormOf<Base::kFormat.bits, Base::kOffsetShift, kMode>::Type;
+  using Form = typename FormOf<Base::kFormat.number_bits, Base::kOffset, kMode>::Type;
   using Lane = typename Form::Lane;
   using Rows = Reads<typename Form::Dot, Lane, kMode>;
   using Base::Base;
@@ -126,8 +149,8 @@ struct Scaled : Packed<kKind, kMode> {
 template <PackKind kKind, ActivationMode kMode>
 struct Expanded {  // reads a stretch unpacked for many rows, in the form this instruction set multiplies fastest
   static constexpr PackFormat kFormat = kPackFormats[static_cast<std::size_t>(kKind)];
-  using Form = typename FormOf<kFormat.bits, kFormat.offset_shift, kMode>::Type;
-  static constexpr int kOffsetShift = Form::kCentred ? 0 : kFormat.offset_shift;
+  using Form = typename FormOf<kFormat.number_bits, kFormat.offset, kMode>::Type;
+  static constexpr int kOffset = Form::kCentred ? 0 : kFormat.offset;
   static constexpr bool kFromMemory = false;
   using Lane = typename Form::Lane;
   using Rows = Reads<typename Form::Dot, Lane, kMode>;

@@ -1,6 +1,8 @@
 // simd_amx.h -- tile registers (Sapphire Rapids and later): up to sixteen rows times sixteen columns in one
 // instruction, bytes into int32 or pairs of bf16 into floats. Everything else is AVX-512.
 #pragma once
+#include <initializer_list>
+
 #include "kernels/body/simd_avx512.h"
 #include "kernels/body/tile_height.h"
 

@@ -43,6 +43,11 @@ inline Bytes or_bytes(Bytes a, Bytes b) { return {_mm256_or_si256(a.lo, b.lo), _
 // Shifts move bits across bytes: callers mask what comes in.
 inline Bytes shift_right(Bytes b, int n) { return {_mm256_srli_epi16(b.lo, n), _mm256_srli_epi16(b.hi, n)}; }
 inline Bytes shift_left(Bytes b, int n) { return {_mm256_slli_epi16(b.lo, n), _mm256_slli_epi16(b.hi, n)}; }
+// values[code] for codes below 16.
+inline Bytes look_up(Bytes codes, const std::uint8_t* values) {
+  const __m256i v = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(values)));
+  return {_mm256_shuffle_epi8(v, codes.lo), _mm256_shuffle_epi8(v, codes.hi)};
+}
 inline __m256i broadcast_word(const void* p) {
   std::int32_t word;
   __builtin_memcpy(&word, p, sizeof word);
@@ -55,11 +60,11 @@ inline void pin(__m256i& a) { asm("" : "+x"(a)); }
 inline __m256i pair_sums(__m256i words) { return _mm256_madd_epi16(words, _mm256_set1_epi16(1)); }
 
 // Exact dot of unsigned kBits-bit weights with int8 activations. |pair sum| <= 2 * (2^bits - 1) * 127 = 3810 (4 bits;
-// fewer: less), 7874 (5), 16002 (6): eight, four, two of them fit 16 bits.
+// fewer: less), 7874 (5), 16002 (6), 32512 (7): eight, four, two, one of them fit 16 bits.
 template <int kBits>
 struct Dots {
   static constexpr int kStep = 1;
-  static constexpr int kGroup = kBits <= 4 ? 8 : 4;
+  static constexpr int kGroup = kBits <= 4 ? 8 : 1;
   __m256i lo16 = _mm256_setzero_si256(), hi16 = _mm256_setzero_si256();
   __m256i lo32 = _mm256_setzero_si256(), hi32 = _mm256_setzero_si256();
 
@@ -68,7 +73,7 @@ struct Dots {
     lo16 = _mm256_add_epi16(lo16, _mm256_maddubs_epi16(w[0].lo, a));
     hi16 = _mm256_add_epi16(hi16, _mm256_maddubs_epi16(w[0].hi, a));
     pin(lo16), pin(hi16);
-    if (kGroup < 8 && j % kGroup == kGroup - 1) widen();
+    if (kGroup == 1) widen();
   }
   void widen() {
     lo32 = _mm256_add_epi32(lo32, pair_sums(lo16));
@@ -168,7 +173,7 @@ struct WordDots {
   }
   Ints total() { return {lo, hi}; }
 };
-template <int kOffsetShift>
+template <int kOffset>
 struct WordForm {
   using Weights = Words;
   using Dot = WordDots;
@@ -176,7 +181,7 @@ struct WordForm {
   static constexpr bool kCentred = true;
   static constexpr std::int64_t kQuadBytes = 128;
   static __m256i centre(__m256i words) {
-    return kOffsetShift == 0 ? words : _mm256_sub_epi16(words, _mm256_set1_epi16(1 << kOffsetShift));
+    return kOffset == 0 ? words : _mm256_sub_epi16(words, _mm256_set1_epi16(kOffset));
   }
   static Words widen(Bytes b) {
     const __m256i byte = _mm256_set1_epi16(0x00ff);
@@ -203,17 +208,17 @@ struct WordForm {
   }
 };
 
-template <int kBits, int kOffsetShift, ActivationMode kMode>
+template <int kBits, int kOffset, ActivationMode kMode>
 struct FormOf {
-  using Type = WordForm<kOffsetShift>;
+  using Type = WordForm<kOffset>;
 };
-template <int kBits, int kOffsetShift>
-struct FormOf<kBits, kOffsetShift, ActivationMode::fast> {
+template <int kBits, int kOffset>
+struct FormOf<kBits, kOffset, ActivationMode::fast> {
   using Type = ByteForm<kBits>;
 };
-template <int kOffsetShift>
-struct FormOf<8, kOffsetShift, ActivationMode::fast> {
-  using Type = WordForm<kOffsetShift>;
+template <int kOffset>
+struct FormOf<8, kOffset, ActivationMode::fast> {
+  using Type = WordForm<kOffset>;
 };
 
 inline Ints add(Ints a, Ints b) { return {_mm256_add_epi32(a.lo, b.lo), _mm256_add_epi32(a.hi, b.hi)}; }
@@ -302,8 +307,8 @@ inline Bytes split_even_odd(__m256i lo, __m256i hi) {
 inline __m256i join_words(__m256i first, __m256i second) {
   return _mm256_permute4x64_epi64(_mm256_packs_epi32(first, second), 0xd8);
 }
-template <int kOffsetShift>
-void WordForm<kOffsetShift>::round_to_words(const Floats& a, const Floats& b, std::int16_t* out, std::int32_t* sum) {
+template <int kOffset>
+void WordForm<kOffset>::round_to_words(const Floats& a, const Floats& b, std::int16_t* out, std::int32_t* sum) {
   const __m256i a_lo = _mm256_cvtps_epi32(a.lo), a_hi = _mm256_cvtps_epi32(a.hi);
   const __m256i b_lo = _mm256_cvtps_epi32(b.lo), b_hi = _mm256_cvtps_epi32(b.hi);
   sum[0] = sum_of(a_lo, a_hi);

@@ -30,6 +30,11 @@ inline Bytes or_bytes(Bytes a, Bytes b) { return _mm512_or_si512(a, b); }
 // Shifts move bits across bytes: callers mask what comes in.
 inline Bytes shift_right(Bytes b, int n) { return _mm512_srli_epi16(b, static_cast<unsigned>(n)); }
 inline Bytes shift_left(Bytes b, int n) { return _mm512_slli_epi16(b, static_cast<unsigned>(n)); }
+// values[code] for codes below 16.
+inline Bytes look_up(Bytes codes, const std::uint8_t* values) {
+  const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(values));
+  return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(v), codes);
+}
 inline __m512i broadcast_word(const std::int8_t* p) {
   std::int32_t word;
   __builtin_memcpy(&word, p, sizeof word);

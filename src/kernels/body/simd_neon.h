@@ -51,6 +51,11 @@ inline Bytes shift_left(Bytes b, int n) {
   return each([by](uint8x16_t x) { return vshlq_u8(x, by); }, b);
 }
 inline Bytes shift_right(Bytes b, int n) { return shift_left(b, -n); }
+// values[code] for codes below 16.
+inline Bytes look_up(Bytes codes, const std::uint8_t* values) {
+  const uint8x16_t v = vld1q_u8(values);
+  return each([v](uint8x16_t x) { return vqtbl1q_u8(v, x); }, codes);
+}
 
 inline int8x16_t broadcast_word(const std::int8_t* p) {
   std::int32_t word;

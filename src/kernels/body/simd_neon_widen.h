@@ -40,15 +40,15 @@ struct Dots {
   }
 };
 
-// One product of 8 bits leaves no room in 16: -128 * -128 = 2^14, and two of them overflow.
-template <>
-struct Dots<8> {
+// One product of 7 or 8 bits leaves no room in 16: -128 * -128 = 2^14, and two of them overflow.
+template <bool kIsCentred>
+struct WideDots {
   static constexpr int kStep = 1;
-  static constexpr bool kCentred = true;
+  static constexpr bool kCentred = kIsCentred;
   Four<Products<int32x4_t>> sum = {};
 
   static Products<int32x4_t> step(Products<int32x4_t> s, uint8x16_t weights, int8x16_t q) {
-    const int8x16_t w = centred(weights);
+    const int8x16_t w = kIsCentred ? centred(weights) : as_signed(weights);
     return {vpadalq_s16(s.low, vmull_s8(vget_low_s8(w), vget_low_s8(q))), vpadalq_s16(s.high, vmull_high_s8(w, q))};
   }
   void add(const Bytes (&w)[1], const std::int8_t* q, int j) {
@@ -59,6 +59,10 @@ struct Dots<8> {
     return each([](Products<int32x4_t> s) { return total_of(s.low, s.high); }, sum);
   }
 };
+template <>
+struct Dots<7> : WideDots<false> {};
+template <>
+struct Dots<8> : WideDots<true> {};
 
 }  // namespace
 }  // namespace heed

@@ -50,6 +50,11 @@ inline void store_bytes(std::uint8_t* p, const Bytes& b) { std::memcpy(p, b.v, 6
   for (auto& x : b.v) x = static_cast<std::uint8_t>(x << n);
   return b;
 }
+// values[code] for codes below 16.
+[[gnu::noinline]] inline Bytes look_up(Bytes codes, const std::uint8_t* values) {
+  for (auto& x : codes.v) x = values[x];
+  return codes;
+}
 
 template <int kBits>
 struct Dots {

@@ -127,6 +127,15 @@ V load_vector(const void* p) {
 [[gnu::noinline]] inline __m512i _mm512_srai_epi32(__m512i a, unsigned n) {
   return emulation::map2<std::int32_t>(a, a, [&](std::int32_t x, std::int32_t) { return x >> (n > 31 ? 31 : n); });
 }
+[[gnu::noinline]] inline __m512i _mm512_broadcast_i32x4(__m128i a) {
+  const emulation::Lanes<std::int32_t, __m128i> x(a);
+  return emulation::fill<std::int32_t, __m512i>([&](int i) { return x.v[i % 4]; });
+}
+[[gnu::noinline]] inline __m512i _mm512_shuffle_epi8(__m512i a, __m512i indices) {
+  const emulation::Lanes<std::uint8_t, __m512i> x(a), at(indices);
+  return emulation::fill<std::uint8_t, __m512i>(
+      [&](int i) { return at.v[i] >= 128 ? 0 : x.v[i / 16 * 16 + at.v[i] % 16]; });
+}
 [[gnu::noinline]] inline __m512i _mm512_sub_epi8(__m512i a, __m512i b) {
   return emulation::map2<std::uint8_t>(a, b, [](int x, int y) { return x - y; });
 }

@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -13,77 +12,27 @@
 #include <string>
 #include <vector>
 
-#include "core/file.h"
+#include "tests/unit/kernels/golden_records.h"
 #include "tests/unit/kernels/half.h"
 
 namespace heed {
 namespace {
 
-constexpr std::array<DType, 18> kAll = {DType::f32,  DType::f16,  DType::bf16, DType::f64,  DType::i8,   DType::i16,
-                                        DType::i32,  DType::i64,  DType::q4_0, DType::q4_1, DType::q5_0, DType::q5_1,
-                                        DType::q8_0, DType::q2_k, DType::q3_k, DType::q4_k, DType::q5_k, DType::q6_k};
+std::vector<DType> all_types() {
+  std::vector<DType> all;
+  for (std::size_t i = 0; i < kDTypes; ++i) all.push_back(static_cast<DType>(i));
+  return all;
+}
 
 std::uint32_t bits_of(float f) { return std::bit_cast<std::uint32_t>(f); }
 
 // NaN payloads are not numbers' business: which NaN inf - inf makes is up to the processor.
 bool same(float a, float b) { return (std::isnan(a) && std::isnan(b)) || bits_of(a) == bits_of(b); }
 
-struct Record {
-  std::string name;
-  std::vector<std::byte> bytes;
-  std::vector<float> floats;
-};
-
-class Cursor {
- public:
-  explicit Cursor(std::vector<std::byte> bytes) : bytes_(std::move(bytes)) {}
-  bool done() const { return at_ >= bytes_.size(); }
-  std::uint32_t number() {
-    std::uint32_t n = 0;
-    copy(&n, sizeof n);
-    return n;
-  }
-  void copy(void* to, std::size_t n) {
-    ASSERT_LE(at_ + n, bytes_.size());
-    std::memcpy(to, bytes_.data() + at_, n);
-    at_ += n;
-  }
-
- private:
-  std::vector<std::byte> bytes_;
-  std::size_t at_ = 0;
-};
-
-std::vector<Record> golden() {
-  auto bytes = system_files().read(HEED_SOURCE_DIR "/tests/golden/dequantize.bin", 1 << 20);
-  EXPECT_TRUE(bytes);
-  std::vector<Record> records;
-  if (!bytes) return records;
-  Cursor cursor(std::move(*bytes));
-  while (!cursor.done() && !testing::Test::HasFatalFailure()) {
-    Record r;
-    r.name.resize(cursor.number());
-    cursor.copy(r.name.data(), r.name.size());
-    r.floats.resize(cursor.number());
-    r.bytes.resize(cursor.number());
-    cursor.copy(r.bytes.data(), r.bytes.size());
-    cursor.copy(r.floats.data(), r.floats.size() * sizeof(float));
-    records.push_back(std::move(r));
-  }
-  return records;
-}
-
-DType by_name(const std::string& name) {
-  for (const DType type : kAll)
-    if (info(type).name == name) return type;
-  ADD_FAILURE() << "no such encoding: " << name;
-  return DType::f32;
-}
-
 TEST(Dequantize, EqualsThePythonPackageBitForBit) {
   std::set<std::string> seen;
-  for (const Record& r : golden()) {
-    const DType type = by_name(r.name);
+  for (const GoldenRecord& r : golden_records("dequantize.bin")) {
+    const DType type = dtype_by_name(r.name);
     const auto n = static_cast<std::int64_t>(r.floats.size());
     ASSERT_EQ(row_bytes(type, n), static_cast<std::int64_t>(r.bytes.size())) << r.name;
     std::vector<float> out(r.floats.size());
@@ -93,12 +42,12 @@ TEST(Dequantize, EqualsThePythonPackageBitForBit) {
     }
     seen.insert(r.name);
   }
-  EXPECT_EQ(seen.size(), 12u);
+  EXPECT_EQ(seen.size(), 26u);
 }
 
 TEST(Dequantize, ABlockAloneEqualsTheRowAtAnyAddress) {
-  for (const Record& r : golden()) {
-    const DType type = by_name(r.name);
+  for (const GoldenRecord& r : golden_records("dequantize.bin")) {
+    const DType type = dtype_by_name(r.name);
     const DTypeInfo& kind = info(type);
     std::vector<std::byte> shifted(r.bytes.size() + 1);
     std::memcpy(shifted.data() + 1, r.bytes.data(), r.bytes.size());
@@ -129,7 +78,7 @@ TEST(Dequantize, PlainNumbersAreConverted) {
 }
 
 TEST(Dequantize, ZeroValuesTouchNothing) {
-  for (const DType type : kAll) dequantize_row(type, nullptr, 0, nullptr);
+  for (const DType type : all_types()) dequantize_row(type, nullptr, 0, nullptr);
 }
 
 TEST(Half, EveryHalfEqualsTheCompilersAndComesBack) {

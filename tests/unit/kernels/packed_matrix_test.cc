@@ -37,11 +37,16 @@ struct PackedMatrixTest : ::testing::Test {
 TEST_F(PackedMatrixTest, BytesOfThisVersionStay) {
   ASSERT_EQ(kPackVersion, 1u);
   constexpr std::pair<DType, std::uint64_t> kSums[] = {
-      {DType::q4_0, 0xc877b2eaf279b15au}, {DType::q4_1, 0x578177abd8b34f4u},  {DType::q5_0, 0x10e42c73e37f35cu},
-      {DType::q5_1, 0xa30b2833f3993023u}, {DType::q8_0, 0xe377865be23f40a5u}, {DType::q2_k, 0x80311a9f1afadcc6u},
-      {DType::q3_k, 0xb29ccefa15bca5b0u}, {DType::q4_k, 0x265bf23a6ab6f85bu}, {DType::q5_k, 0xc0ffd875e6c67111u},
-      {DType::q6_k, 0xeaddd71fe67704ecu}, {DType::f32, 0xb5a9b1fc9579dca0u},  {DType::f16, 0x66e813ad31b3797au},
-      {DType::bf16, 0x66e813ad31b3797au},
+      {DType::q4_0, 0xc877b2eaf279b15au},   {DType::q4_1, 0x578177abd8b34f4u},     {DType::q5_0, 0x10e42c73e37f35cu},
+      {DType::q5_1, 0xa30b2833f3993023u},   {DType::q8_0, 0xe377865be23f40a5u},    {DType::q2_k, 0x80311a9f1afadcc6u},
+      {DType::q3_k, 0xb29ccefa15bca5b0u},   {DType::q4_k, 0x265bf23a6ab6f85bu},    {DType::q5_k, 0xc0ffd875e6c67111u},
+      {DType::q6_k, 0xeaddd71fe67704ecu},   {DType::f32, 0xb5a9b1fc9579dca0u},     {DType::f16, 0x66e813ad31b3797au},
+      {DType::bf16, 0x66e813ad31b3797au},   {DType::q8_1, 0xd189e178d66cc2fdu},    {DType::q8_k, 0x3eb9f53fea37de93u},
+      {DType::iq4_nl, 0x6926c488615d7de5u}, {DType::iq4_xs, 0x21c51bef80fb9a3fu},  {DType::mxfp4, 0x8e24f4330ab17538u},
+      {DType::iq3_s, 0xb75d7a8def1921d7u},  {DType::iq3_xxs, 0xc373adc740d2939du}, {DType::iq2_s, 0xc7e9bae98a08873eu},
+      {DType::iq2_xs, 0xe312cb4ba0e47d83u}, {DType::iq2_xxs, 0x29a3c33c65914d59u}, {DType::iq1_s, 0xc27980776b182eb4u},
+      {DType::iq1_m, 0x89cd8ec2233d45cdu},  {DType::tq1_0, 0x7b1496eff6fbadau},    {DType::tq2_0, 0x5ec475158792d220u},
+      {DType::f64, 0x25fa334e54896217u},
   };
   for (const auto& [type, sum] : kSums) {
     const Source s = source_of(type, 40, 512);  // the last panel is half empty
