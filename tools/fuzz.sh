@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# fuzz.sh SECONDS -- 100,000 mutated model files under ASan + UBSan, then every libFuzzer target for SECONDS.
+# fuzz.sh SECONDS -- 100,000 mutated files of every format under ASan + UBSan, then every libFuzzer target for SECONDS.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=$1
 tools/build.sh asan formats_test
-HEED_MUTATIONS=100000 build/asan/formats_test --gtest_filter='GgufMutations.*'
+HEED_MUTATIONS=100000 build/asan/formats_test --gtest_filter='*Mutations*'
 for program in build/fuzz/fuzz_*; do
   [ -x "$program" ] || continue
   corpus=build/corpus/$(basename "$program")

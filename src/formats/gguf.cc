@@ -21,16 +21,17 @@ std::uint64_t min_tensor_bytes(const ByteReader& reader) noexcept { return 2 * r
 constexpr std::int64_t kMaxAlignment = 1 << 20;
 
 // GGUF specification, enum ggml_type; the gaps are formats that were given up.
+constexpr std::array<std::pair<std::uint32_t, DType>, 32> kTypes = {{
+    {0, DType::f32},     {1, DType::f16},      {2, DType::q4_0},   {3, DType::q4_1},    {6, DType::q5_0},
+    {7, DType::q5_1},    {8, DType::q8_0},     {9, DType::q8_1},   {10, DType::q2_k},   {11, DType::q3_k},
+    {12, DType::q4_k},   {13, DType::q5_k},    {14, DType::q6_k},  {15, DType::q8_k},   {16, DType::iq2_xxs},
+    {17, DType::iq2_xs}, {18, DType::iq3_xxs}, {19, DType::iq1_s}, {20, DType::iq4_nl}, {21, DType::iq3_s},
+    {22, DType::iq2_s},  {23, DType::iq4_xs},  {24, DType::i8},    {25, DType::i16},    {26, DType::i32},
+    {27, DType::i64},    {28, DType::f64},     {29, DType::iq1_m}, {30, DType::bf16},   {34, DType::tq1_0},
+    {35, DType::tq2_0},  {39, DType::mxfp4},
+}};
+
 std::optional<DType> dtype_of(std::uint32_t id) noexcept {
-  constexpr std::array<std::pair<std::uint32_t, DType>, 32> kTypes = {{
-      {0, DType::f32},     {1, DType::f16},      {2, DType::q4_0},   {3, DType::q4_1},    {6, DType::q5_0},
-      {7, DType::q5_1},    {8, DType::q8_0},     {9, DType::q8_1},   {10, DType::q2_k},   {11, DType::q3_k},
-      {12, DType::q4_k},   {13, DType::q5_k},    {14, DType::q6_k},  {15, DType::q8_k},   {16, DType::iq2_xxs},
-      {17, DType::iq2_xs}, {18, DType::iq3_xxs}, {19, DType::iq1_s}, {20, DType::iq4_nl}, {21, DType::iq3_s},
-      {22, DType::iq2_s},  {23, DType::iq4_xs},  {24, DType::i8},    {25, DType::i16},    {26, DType::i32},
-      {27, DType::i64},    {28, DType::f64},     {29, DType::iq1_m}, {30, DType::bf16},   {34, DType::tq1_0},
-      {35, DType::tq2_0},  {39, DType::mxfp4},
-  }};
   for (const auto& [number, type] : kTypes)
     if (number == id) return type;
   return std::nullopt;
@@ -230,6 +231,12 @@ Expected<Parsed> parse_bytes(std::span<const std::byte> bytes) {
 }
 
 }  // namespace
+
+std::optional<std::uint32_t> gguf_type_number(DType type) noexcept {
+  for (const auto& [number, known] : kTypes)
+    if (known == type) return number;
+  return std::nullopt;
+}
 
 Expected<GgufFile> GgufFile::parse(std::span<const std::byte> bytes) try {
   HEED_ASSIGN(Parsed parsed, parse_bytes(bytes));

@@ -1,6 +1,8 @@
 // gguf.h -- GGUF v1 to v3 files: metadata and tensor views. Files are hostile: every count, offset and size is checked.
 #pragma once
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -10,6 +12,9 @@
 #include "formats/model_file.h"
 
 namespace heed {
+
+/// The specification's number of an encoding; none: GGUF has no such type.
+std::optional<std::uint32_t> gguf_type_number(DType type) noexcept;
 
 class GgufFile final : public ModelFile {
  public:

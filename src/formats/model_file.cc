@@ -6,7 +6,9 @@
 
 #include "formats/byte_reader.h"
 #include "formats/gguf.h"
+#include "formats/hf_model.h"
 #include "formats/llama2c.h"
+#include "formats/onnx_t5.h"
 
 namespace heed {
 
@@ -33,6 +35,16 @@ const TensorSource* ModelFile::source(std::string_view name) const noexcept {
   return it == sources_.end() ? nullptr : &it->second;
 }
 
+void ModelFile::replace(std::string_view name, DType type, Buffer data) {
+  const auto before = [](const auto& entry, std::string_view wanted) { return entry.first < wanted; };
+  const auto it = std::lower_bound(index_.begin(), index_.end(), name, before);
+  Tensor& tensor = tensors_[it->second].tensor;
+  tensor.dtype = type;
+  tensor.data = data.data();
+  replaced_.push_back(std::move(data));
+  if (const auto source = sources_.find(name); source != sources_.end()) sources_.erase(source);
+}
+
 void ModelFile::drop_pages(const Tensor& tensor) const noexcept {
   if (!tensor) return;
   for (const MappedFile& file : files_) {
@@ -47,8 +59,8 @@ void ModelFile::drop_pages() const noexcept {
 }
 
 const MappedFile& ModelFile::mapped() const noexcept {
-  static const MappedFile kNone;
-  return files_.size() == 1 ? files_.front() : kNone;
+  static const MappedFile none;
+  return files_.size() == 1 && replaced_.empty() ? files_.front() : none;
 }
 
 Expected<std::unique_ptr<ModelFile>> open_model_file(const std::string& path, FileLayer& files) {
@@ -56,6 +68,8 @@ Expected<std::unique_ptr<ModelFile>> open_model_file(const std::string& path, Fi
     if (!file) return std::move(file).error();
     return std::unique_ptr<ModelFile>(std::make_unique<std::remove_reference_t<decltype(*file)>>(std::move(*file)));
   };
+  if (is_hf_model(path, files)) return held(HfModel::open(path, files));
+  if (is_onnx_t5(path, files)) return held(OnnxT5::open(path, files));
   HEED_ASSIGN(const MappedFile file, files.map(path));
   if (is_llama2c(file.bytes())) return held(Llama2cFile::open(path, files));
   return held(GgufFile::open(path, files));

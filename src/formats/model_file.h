@@ -11,6 +11,7 @@
 
 #include "core/expected.h"
 #include "core/file.h"
+#include "core/memory.h"
 #include "core/tensor.h"
 #include "formats/metadata.h"
 
@@ -49,12 +50,14 @@ class ModelFile {
   const Tensor* find(std::string_view name) const noexcept;
   /// nullptr: the tensor's data are its numbers, as they are.
   const TensorSource* source(std::string_view name) const noexcept;
+  /// From now on the tensor's numbers are `data`, of the same shape, kept in memory. `name` is one of tensors().
+  void replace(std::string_view name, DType type, Buffer data);
   /// Called when a tensor's pages are not needed again soon (after packing).
   void drop_pages(const Tensor& tensor) const noexcept;
   /// Of all files.
   void drop_pages() const noexcept;
   std::size_t file_bytes() const noexcept { return file_bytes_; }
-  /// The whole file; empty where the model is several files, or none.
+  /// The whole file; empty where the model is several files, or none, or a tensor was replaced.
   const MappedFile& mapped() const noexcept;
 
  protected:
@@ -64,6 +67,7 @@ class ModelFile {
   std::string format_;
   int version_ = 0;
   std::vector<MappedFile> files_;
+  std::vector<Buffer> replaced_;
   std::size_t file_bytes_ = 0;
   Metadata metadata_;
   std::vector<NamedTensor> tensors_;

@@ -1,0 +1,170 @@
+// hf_families.cc -- the tables, and the one matcher of names.
+#include "formats/hf_families.h"
+
+#include <array>
+#include <charconv>
+
+namespace heed {
+namespace {
+
+constexpr auto kKeys = std::to_array<HfKey>({
+    {"hidden_size", "embedding_length"},
+    {"num_hidden_layers", "block_count"},
+    {"intermediate_size", "feed_forward_length"},
+    {"num_attention_heads", "attention.head_count"},
+    {"num_key_value_heads", "attention.head_count_kv"},
+    {"head_dim", "attention.key_length"},
+    {"head_dim", "attention.value_length"},
+    {"max_position_embeddings", "context_length"},
+    {"vocab_size", "vocab_size"},
+    {"sliding_window", "attention.sliding_window"},
+    {"rms_norm_eps", "attention.layer_norm_rms_epsilon", HfValue::real},
+    {"layer_norm_eps", "attention.layer_norm_epsilon", HfValue::real},
+    {"norm_epsilon", "attention.layer_norm_epsilon", HfValue::real},
+    {"attn_logit_softcapping", "attn_logit_softcapping", HfValue::real},
+    {"final_logit_softcapping", "final_logit_softcapping", HfValue::real},
+    {"query_pre_attn_scalar", "attention.scale", HfValue::rsqrt},
+    {"attention_multiplier", "attention.scale", HfValue::real},
+    {"embedding_multiplier", "embedding_scale", HfValue::real},
+    {"residual_multiplier", "residual_scale", HfValue::real},
+    {"logits_scaling", "logit_scale", HfValue::real},
+    {"logit_scale", "logit_scale", HfValue::real},
+    {"num_local_experts", "expert_count"},
+    {"num_experts", "expert_count"},
+    {"num_experts_per_tok", "expert_used_count"},
+    {"moe_intermediate_size", "expert_feed_forward_length"},
+    {"shared_expert_intermediate_size", "expert_shared_feed_forward_length"},
+});
+
+constexpr auto kCommon = std::to_array<HfName>({
+    {"model.embed_tokens", "token_embd"},
+    {"model.norm", "output_norm"},
+    {"lm_head", "output"},
+    {"model.layers.{i}.input_layernorm", "blk.{i}.attn_norm"},
+    {"model.layers.{i}.post_attention_layernorm", "blk.{i}.ffn_norm"},
+    {"model.layers.{i}.self_attn.q_proj", "blk.{i}.attn_q"},
+    {"model.layers.{i}.self_attn.k_proj", "blk.{i}.attn_k"},
+    {"model.layers.{i}.self_attn.v_proj", "blk.{i}.attn_v"},
+    {"model.layers.{i}.self_attn.o_proj", "blk.{i}.attn_output"},
+    {"model.layers.{i}.self_attn.q_norm", "blk.{i}.attn_q_norm"},
+    {"model.layers.{i}.self_attn.k_norm", "blk.{i}.attn_k_norm"},
+    {"model.layers.{i}.mlp.gate_proj", "blk.{i}.ffn_gate"},
+    {"model.layers.{i}.mlp.up_proj", "blk.{i}.ffn_up"},
+    {"model.layers.{i}.mlp.down_proj", "blk.{i}.ffn_down"},
+});
+
+constexpr auto kSandwich = std::to_array<HfName>({
+    {"model.layers.{i}.post_attention_layernorm", "blk.{i}.post_attention_norm"},
+    {"model.layers.{i}.pre_feedforward_layernorm", "blk.{i}.ffn_norm"},
+    {"model.layers.{i}.post_feedforward_layernorm", "blk.{i}.post_ffw_norm"},
+});
+
+constexpr auto kMixtral = std::to_array<HfName>({
+    {"model.layers.{i}.block_sparse_moe.gate", "blk.{i}.ffn_gate_inp"},
+    {"model.layers.{i}.block_sparse_moe.experts.{e}.w1", "blk.{i}.ffn_gate_exps"},
+    {"model.layers.{i}.block_sparse_moe.experts.{e}.w2", "blk.{i}.ffn_down_exps"},
+    {"model.layers.{i}.block_sparse_moe.experts.{e}.w3", "blk.{i}.ffn_up_exps"},
+});
+
+constexpr auto kQwenMoe = std::to_array<HfName>({
+    {"model.layers.{i}.mlp.gate", "blk.{i}.ffn_gate_inp"},
+    {"model.layers.{i}.mlp.experts.{e}.gate_proj", "blk.{i}.ffn_gate_exps"},
+    {"model.layers.{i}.mlp.experts.{e}.down_proj", "blk.{i}.ffn_down_exps"},
+    {"model.layers.{i}.mlp.experts.{e}.up_proj", "blk.{i}.ffn_up_exps"},
+    {"model.layers.{i}.mlp.shared_expert.gate_proj", "blk.{i}.ffn_gate_shexp"},
+    {"model.layers.{i}.mlp.shared_expert.down_proj", "blk.{i}.ffn_down_shexp"},
+    {"model.layers.{i}.mlp.shared_expert.up_proj", "blk.{i}.ffn_up_shexp"},
+    {"model.layers.{i}.mlp.shared_expert_gate", "blk.{i}.ffn_gate_inp_shexp"},
+});
+
+constexpr auto kPhi3 = std::to_array<HfName>({
+    {"model.layers.{i}.self_attn.qkv_proj", "blk.{i}.attn_qkv"},
+    {"model.layers.{i}.mlp.gate_up_proj", "blk.{i}.ffn_up"},
+});
+
+constexpr auto kStarcoder2 = std::to_array<HfName>({
+    {"model.layers.{i}.mlp.c_fc", "blk.{i}.ffn_up"},
+    {"model.layers.{i}.mlp.c_proj", "blk.{i}.ffn_down"},
+});
+
+constexpr auto kFamilies = std::to_array<HfFamily>({
+    {"llama", "llama", {}, true},
+    {"mistral", "llama", {}, true},
+    {"mixtral", "llama", kMixtral, true},
+    {"granite", "granite", {}, true},
+    {"smollm3", "smollm3", {}, true},
+    {"qwen2", "qwen2", {}},
+    {"qwen2_moe", "qwen2moe", kQwenMoe},
+    {"qwen3", "qwen3", {}},
+    {"qwen3_moe", "qwen3moe", kQwenMoe},
+    {"olmoe", "olmoe", kQwenMoe},
+    {"gemma", "gemma", {}, false, 1.0f},
+    {"gemma2", "gemma2", kSandwich, false, 1.0f},
+    {"gemma3_text", "gemma3", kSandwich, false, 1.0f},
+    {"olmo2", "olmo2", kSandwich},
+    {"phi3", "phi3", kPhi3},
+    {"starcoder2", "starcoder2", kStarcoder2},
+    {"stablelm", "stablelm", {}},
+    {"cohere", "command-r", {}},
+    {"cohere2", "cohere2", {}},
+});
+
+struct Match {
+  std::int64_t layer = -1, expert = -1;
+};
+
+/// `pattern` against the whole of `name`; a number stands for itself alone: no sign, no leading zero.
+bool matches(std::string_view pattern, std::string_view name, Match& found) {
+  while (!pattern.empty()) {
+    if (pattern[0] != '{') {
+      if (name.empty() || name[0] != pattern[0]) return false;
+      pattern.remove_prefix(1);
+      name.remove_prefix(1);
+      continue;
+    }
+    std::uint32_t number = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+    const auto digits = static_cast<std::size_t>(end - name.data());
+    if (error != std::errc() || (digits > 1 && name[0] == '0')) return false;
+    (pattern[1] == 'i' ? found.layer : found.expert) = number;
+    pattern.remove_prefix(3);
+    name.remove_prefix(digits);
+  }
+  return name.empty();
+}
+
+std::optional<HfPlace> place_in(std::span<const HfName> names, std::string_view stem) {
+  for (const HfName& rule : names) {
+    Match found;
+    if (!matches(rule.from, stem, found)) continue;
+    std::string name(rule.to);
+    if (const std::size_t at = name.find("{i}"); at != std::string::npos)
+      name.replace(at, 3, std::to_string(found.layer));
+    return HfPlace{std::move(name), found.expert};
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::span<const HfFamily> hf_families() noexcept { return kFamilies; }
+std::span<const HfKey> hf_keys() noexcept { return kKeys; }
+
+const HfFamily* hf_family(std::string_view model_type) noexcept {
+  for (const HfFamily& family : kFamilies)
+    if (family.model_type == model_type) return &family;
+  return nullptr;
+}
+
+std::optional<HfPlace> hf_place(const HfFamily& family, std::string_view name) {
+  const std::size_t dot = name.rfind('.');
+  if (dot == std::string_view::npos) return std::nullopt;
+  const std::string_view stem = name.substr(0, dot), leaf = name.substr(dot);
+  if (leaf != ".weight" && leaf != ".bias") return std::nullopt;
+  auto place = place_in(family.names, stem);
+  if (!place) place = place_in(kCommon, stem);
+  if (place) place->name += leaf;
+  return place;
+}
+
+}  // namespace heed
