@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 APT_core="build-essential cmake ninja-build pkg-config python3 python3-pip python3-venv ca-certificates curl
   libssl-dev nlohmann-json3-dev libfmt-dev libspdlog-dev libtomlplusplus-dev libcli11-dev libedit-dev libutf8proc-dev
-  libpcre2-dev libcurl4-openssl-dev libzip-dev zlib1g-dev prometheus-cpp-dev"
+  libpcre2-dev libcurl4-openssl-dev libzip-dev libsqlite3-dev zlib1g-dev prometheus-cpp-dev"
 APT_web="brotli"
 APT_test="libgtest-dev libgmock-dev googletest libsimde-dev clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev chromium"
 APT_profile="valgrind"

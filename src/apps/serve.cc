@@ -87,6 +87,18 @@ Expected<ServiceOptions> service_options(const Config& config) {
   return options;
 }
 
+/// None when they are off. A data directory that cannot be written takes only this from the server, unless the file was
+/// asked for by name.
+Expected<std::unique_ptr<ConversationStore>> open_conversations(const std::string& wanted) {
+  if (wanted == "off") return std::unique_ptr<ConversationStore>();
+  std::error_code ignored;
+  if (wanted.empty()) std::filesystem::create_directories(home_directory(), ignored);
+  auto opened = ConversationStore::open(wanted.empty() ? home_directory() + "/conversations.sqlite" : wanted);
+  if (opened || !wanted.empty()) return opened;
+  std::fprintf(stderr, "heed: %s; none are kept here\n", opened.error().text.c_str());
+  return std::unique_ptr<ConversationStore>();
+}
+
 HttpOptions http_options(const Config& config) {
   return HttpOptions{.host = config.host,
                      .port = static_cast<std::int32_t>(config.port),
@@ -203,6 +215,7 @@ Expected<void> run_serve(const ServeFlags& flags) {
   const Config& config = effective.values;
   for (const std::string& name : config.attention_policies) HEED_TRY(policy_by_name(name));
   HEED_ASSIGN(ServiceOptions options, service_options(config));
+  HEED_ASSIGN(options.conversations, open_conversations(config.conversations));
   HEED_ASSIGN(const Store store, open_store());
   HEED_ASSIGN(auto source, store_source(store, config.model, load_options(config)));
   const sigset_t signals = stop_signals();

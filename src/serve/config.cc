@@ -17,6 +17,8 @@ constexpr std::array kRows = {
     ConfigRow{"server", "port", &C::port, 0, 65535, false, "0: any free one"},
     ConfigRow{"server", "api_key", &C::api_key, 0, 0, true, "keys that may call, or sha256:HEX of them"},
     ConfigRow{"server", "api_key_file", &C::api_key_file, 0, 0, false, "file with one key a line"},
+    ConfigRow{"server", "conversations", &C::conversations, 0, 0, false,
+              "SQLite file for conversations the page keeps here (default: in heed's data directory), or off"},
     ConfigRow{"server", "insecure", &C::insecure, 0, 0, false, "allow other hosts than loopback without a key"},
     ConfigRow{"server", "cors_origins", &C::cors_origins, 0, 0, false,
               "origins of pages that may call: *, loopback, or exact ones"},

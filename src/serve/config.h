@@ -18,7 +18,7 @@ struct Config {
   std::string host = "127.0.0.1";
   std::int64_t port = 8080;
   std::vector<std::string> api_key;
-  std::string api_key_file;
+  std::string api_key_file, conversations;
   bool insecure = false;
   std::vector<std::string> cors_origins = {"loopback"}, allowed_hosts;
   std::int64_t max_connections = 10'000, max_body_bytes = 16 << 20, max_header_bytes = 32 << 10;

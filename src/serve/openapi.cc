@@ -98,12 +98,20 @@ Json operation(const Route& route) {
     made["parameters"] =
         Json::array({{{"name", "id"}, {"in", "path"}, {"required", true}, {"schema", {{"type", "string"}}}}});
   }
-  if (route.method != "POST") return made;
+  if (route.method != "POST" && route.method != "PUT") return made;
   Json schema = {{"type", "object"}};
   if (route.pattern == "/chat/completions") schema = {{"$ref", "#/components/schemas/ChatRequest"}};
   if (route.pattern == "/completions") schema = {{"$ref", "#/components/schemas/CompletionRequest"}};
+  if (route.pattern == "/conversations/{}") schema = {{"$ref", "#/components/schemas/Conversation"}};
   made["requestBody"] = {{"required", true}, {"content", {{"application/json", {{"schema", schema}}}}}};
   return made;
+}
+
+// What the page makes of it besides is the page's; the server keeps it as it came.
+Json conversation_schema() {
+  return {{"type", "object"},
+          {"required", Json::array({"id"})},
+          {"properties", {{"id", {{"type", "string"}, {"pattern", "^[A-Za-z0-9_-]{1,64}$"}}}}}};
 }
 
 std::string documented_path(const Route& route) {
@@ -117,7 +125,8 @@ std::string documented_path(const Route& route) {
 std::string openapi_document(const Router& router, const std::string& version) {
   Json paths = Json::object();
   for (const Route& route : router.routes()) {
-    std::string method = route.method == "GET" ? "get" : "post";
+    std::string method = route.method;
+    for (char& c : method) c = static_cast<char>(c + ('a' - 'A'));
     paths[documented_path(route)][method] = operation(route);
   }
   Json document = {{"openapi", "3.1.0"},
@@ -131,6 +140,7 @@ std::string openapi_document(const Router& router, const std::string& version) {
   Json& schemas = document["components"]["schemas"];
   schemas["ChatRequest"] = request_schema(kChatEndpoint, "messages");
   schemas["CompletionRequest"] = request_schema(kCompletionEndpoint, "prompt");
+  schemas["Conversation"] = conversation_schema();
   schemas["Message"] = message_schema();
   schemas["Error"] = error_schema();
   return document.dump(1);

@@ -105,6 +105,7 @@ void Service::add_routes() {
                [this](const auto& request, const auto& writer) { generate(request, writer, kChatEndpoint); }});
   router_.add({"POST", "/completions", Access::keyed,
                [this](const auto& request, const auto& writer) { generate(request, writer, kCompletionEndpoint); }});
+  if (options_.conversations) add_conversation_routes(router_, *options_.conversations);
   const std::string document = openapi_document(router_, options_.version);
   router_.add({"GET", "/openapi.json", Access::keyed,
                [document](const auto&, const auto& writer) { writer->send(HttpResponse{.body = document}); }});

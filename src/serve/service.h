@@ -11,6 +11,7 @@
 #include "serve/model_host.h"
 #include "serve/router.h"
 #include "serve/static_files.h"
+#include "store/conversations.h"
 
 namespace heed {
 
@@ -24,6 +25,7 @@ struct ServiceOptions {
   std::vector<std::string> allowed_hosts;
   std::string version = "0";
   StaticFiles files;  // the page
+  std::shared_ptr<ConversationStore> conversations;  // none: clients keep theirs
 };
 
 class Service final : public HttpHandler {
@@ -64,6 +66,7 @@ class Service final : public HttpHandler {
 void add_base_routes(Router& router, ModelHost& models, Metrics& metrics, const std::string& version);
 void add_model_routes(Router& router, ModelHost& models);
 void add_text_routes(Router& router, ModelHost& models);
+void add_conversation_routes(Router& router, ConversationStore& store);
 void add_file_routes(Router& router, const StaticFiles& files);
 
 /// The interface as OpenAPI 3.1, made of the parameter table and the routes.
