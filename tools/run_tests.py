@@ -85,6 +85,7 @@ def suites():
     else:
         print("SKIP the page: this tree has no web/")
     yield "command line", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_cli.py"], count_pytest
+    yield "hub, store and import", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_store.py"], count_pytest
     yield "benchmarks", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_bench.py"], count_pytest
     yield "openai client", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_openai.py"], count_pytest
     yield "README commands", "docs", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_readme.py"], count_pytest

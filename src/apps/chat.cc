@@ -218,7 +218,8 @@ void add_chat(CLI::App& app, Command& command) {
       "| heed chat\n  heed chat --attention topk_pages --window 1024 --budget 2048");
   auto o = std::make_shared<ChatOptions>();
   o->request.sampling.temperature = 0.0f;
-  sub->add_option("--model", o->model, "name or path (default: the default model)");
+  sub->add_option("--model", o->model,
+                  "a name of `heed models`, OWNER/REPO:TYPE of a hub, or a path (default: the default model)");
   sub->add_option("-p,--prompt", o->prompt, "ask this, print the answer, leave");
   sub->add_option("--system", o->system, "system prompt");
   sub->add_option("--max-tokens", o->request.max_tokens, "longest answer (-1: until the context is full)");
@@ -239,6 +240,7 @@ void add_chat(CLI::App& app, Command& command) {
       ->check(CLI::IsMember({"auto", "off"}));
   sub->add_option("--cpu", o->load.cpu, "kernel table (default: best)")->envname("HEED_CPU");
   add_pack_options(*sub, o->load);
+  add_verify_option(*sub);
   sub->add_flag("--json", o->json, "one JSON object an answer");
   sub->callback([o, &command] { command.run = [o] { return run_chat(*o); }; });
 }

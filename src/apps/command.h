@@ -19,6 +19,8 @@ void add_pack_options(CLI::App& app, LoadOptions& options);
 // One per file; the name says which.
 void add_pull(CLI::App& app, Command& command);
 void add_models(CLI::App& app, Command& command);
+void add_rm(CLI::App& app, Command& command);
+void add_import(CLI::App& app, Command& command);
 void add_inspect(CLI::App& app, Command& command);
 void add_tokenize(CLI::App& app, Command& command);
 void add_chat(CLI::App& app, Command& command);

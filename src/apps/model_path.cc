@@ -5,8 +5,17 @@
 #include <cstdlib>
 
 #include "apps/command.h"
+#include "apps/progress.h"
 
 namespace heed {
+namespace {
+
+bool is_switched_on(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr && *value != '\0' && std::string(value) != "0" && std::string(value) != "false";
+}
+
+}  // namespace
 
 Expected<Store> open_store() {
   std::string text = builtin_catalog();
@@ -20,10 +29,23 @@ Expected<Store> open_store() {
 
 Expected<std::string> model_path(const std::string& name_or_path) {
   HEED_ASSIGN(const Store store, open_store());
-  if (name_or_path != "default") return store.resolve(name_or_path);
-  for (const CatalogEntry& entry : store.catalog())
-    if (entry.is_default) return store.resolve(entry.name);
-  return fail(Code::not_found, "model: the catalogue has no default model: name one", "model");
+  HEED_ASSIGN(std::string path, store.resolve(name_or_path));
+  if (!is_switched_on("HEED_VERIFY")) return path;
+  ProgressBar bar(name_or_path);
+  HEED_ASSIGN(const bool is_known, store.verify_file(path, [&](const Store::Progress& p) {
+    bar.show(p.what, p.done, p.total);
+    return true;
+  }));
+  bar.clear();
+  if (!is_known)
+    std::fprintf(stderr, "heed: warning: %s: not verified: no hash of it is known\n", name_or_path.c_str());
+  return path;
+}
+
+void add_verify_option(CLI::App& app) {
+  app.add_flag_callback(
+      "--verify", [] { ::setenv("HEED_VERIFY", "1", 1); },
+      "read the model's file first and check its hash (HEED_VERIFY=1)");
 }
 
 std::string pack_directory() { return home_directory() + "/packs"; }
@@ -31,6 +53,12 @@ std::string pack_directory() { return home_directory() + "/packs"; }
 void use_pack_cache(LoadOptions& options) {
   options.pack_directory = pack_directory();
   options.warn = [](const std::string& text) { std::fprintf(stderr, "heed: warning: %s\n", text.c_str()); };
+}
+
+void add_lora_option(CLI::App& app, LoadOptions& options) {
+  app.add_option("--lora", options.lora,
+                 "FILE or FILE:SCALE: a LoRA adapter (GGUF) merged into the weights, repeatable; packed at every start")
+      ->allow_extra_args(false);
 }
 
 void add_pack_options(CLI::App& app, LoadOptions& options) {

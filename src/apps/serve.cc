@@ -217,7 +217,8 @@ Expected<void> run_serve(const ServeFlags& flags) {
   HEED_ASSIGN(ServiceOptions options, service_options(config));
   HEED_ASSIGN(options.conversations, open_conversations(config.conversations));
   HEED_ASSIGN(const Store store, open_store());
-  HEED_ASSIGN(auto source, store_source(store, config.model, load_options(config)));
+  HEED_ASSIGN(auto source,
+              store_source(store, {.models = config.model, .verifies = config.verify, .load = load_options(config)}));
   const sigset_t signals = stop_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before any thread starts
   std::signal(SIGPIPE, SIG_IGN);

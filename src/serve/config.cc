@@ -49,6 +49,7 @@ constexpr std::array kRows = {
     ConfigRow{"model", "kv_dtype", &C::kv_dtype, 0, 0, false, "bf16, f16, f32, int8 or int4"},
     ConfigRow{"model", "activations", &C::activations, 0, 0, false, "auto, exact (16 bits) or fast (8 bits)"},
     ConfigRow{"model", "cpu", &C::cpu, 0, 0, false, "kernels by name (scalar, avx2, avx512, ...); empty: the best"},
+    ConfigRow{"model", "verify", &C::verify, 0, 0, false, "read a model's file before it is loaded and check its hash"},
     ConfigRow{"engine", "max_running", &C::max_running, 1, 1024, false, "sequences in one step"},
     ConfigRow{"engine", "max_queued", &C::max_queued, 1, 1'000'000, false, "sequences that wait; beyond: 429"},
     ConfigRow{"engine", "prefill_chunk", &C::prefill_chunk, 16, kMaxTokens, false, "prompt tokens of one step"},

@@ -29,6 +29,7 @@ struct Config {
   std::int64_t max_loaded = 1, threads = 0, context = 0, kv_bytes = 0;
   std::int64_t pack_cache_bytes = std::int64_t{20} << 30;
   std::string kv_dtype = "bf16", activations = "auto", cpu;
+  bool verify = false;
   // [engine]
   std::int64_t max_running = 8, max_queued = 256, prefill_chunk = 512, kept_states = 4;
   std::vector<std::string> attention_policies = {"window", "topk_pages", "big_bird"};

@@ -16,8 +16,8 @@ struct Entry {
 
 class StoreSource final : public ModelSource {
  public:
-  StoreSource(std::vector<Entry> entries, LoadOptions options)
-      : entries_(std::move(entries)), options_(std::move(options)) {}
+  StoreSource(const Store& store, std::vector<Entry> entries, StoreSourceOptions options)
+      : store_(store), entries_(std::move(entries)), options_(std::move(options)) {}
 
   std::vector<ModelInfo> list() const override {
     std::vector<ModelInfo> infos;
@@ -29,12 +29,17 @@ class StoreSource final : public ModelSource {
     const auto found =
         std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.info.name == name; });
     if (found == entries_.end()) return fail(Code::not_found, "load: no model " + name);
-    return LoadedModel::load(name, found->path, options_);
+    if (options_.verifies) {
+      HEED_ASSIGN(const bool is_known, store_.verify_file(found->path, [](const auto&) { return true; }));
+      if (!is_known && options_.load.warn) options_.load.warn(name + ": not verified: no hash of it is known");
+    }
+    return LoadedModel::load(name, found->path, options_.load);
   }
 
  private:
+  Store store_;
   std::vector<Entry> entries_;
-  LoadOptions options_;
+  StoreSourceOptions options_;
 };
 
 Entry make_entry(const std::string& name, const std::string& path) {
@@ -68,26 +73,25 @@ std::string name_of(const Store& store, const std::string& given) {
         std::find_if(catalog.begin(), catalog.end(), [](const CatalogEntry& entry) { return entry.is_default; });
     if (found != catalog.end()) return found->name;
   }
-  const bool is_path = given.find('/') != std::string::npos || given.ends_with(".gguf");
+  const bool is_path = !store.lookup(given) && (given.find('/') != std::string::npos || given.ends_with(".gguf"));
   return is_path ? std::filesystem::path(given).stem().string() : given;
 }
 
 }  // namespace
 
-Expected<std::unique_ptr<ModelSource>> store_source(const Store& store, const std::vector<std::string>& models,
-                                                    LoadOptions options) {
+Expected<std::unique_ptr<ModelSource>> store_source(const Store& store, StoreSourceOptions options) {
   std::vector<Entry> entries;
-  if (models.empty()) {
+  if (options.models.empty()) {
     HEED_ASSIGN(entries, installed(store));
   }
-  for (const std::string& given : models) {
+  for (const std::string& given : options.models) {
     const std::string name = name_of(store, given);
     HEED_ASSIGN(const std::string path, store.resolve(given == "default" ? name : given));
     const bool is_known =
         std::any_of(entries.begin(), entries.end(), [&](const Entry& entry) { return entry.info.name == name; });
     if (!is_known) entries.push_back(make_entry(name, path));
   }
-  return std::unique_ptr<ModelSource>(std::make_unique<StoreSource>(std::move(entries), std::move(options)));
+  return std::unique_ptr<ModelSource>(std::make_unique<StoreSource>(store, std::move(entries), std::move(options)));
 }
 
 }  // namespace heed

@@ -10,9 +10,14 @@
 
 namespace heed {
 
-/// `models`: catalogue names or paths, the first is the default; empty: all that the store has, the catalogue's
-/// default first. not_found says how to pull a model. A path's model is named after its file.
-Expected<std::unique_ptr<ModelSource>> store_source(const Store& store, const std::vector<std::string>& models,
-                                                    LoadOptions options);
+struct StoreSourceOptions {
+  std::vector<std::string> models;  // names of the store or paths, the first is the default; empty: all there are
+  bool verifies = false;            // a model's hash is checked each time it is loaded
+  LoadOptions load;
+};
+
+/// Without names the catalogue's default comes first. A model has the name it was given with (a path's: its file's).
+/// not_found says how to pull a model.
+Expected<std::unique_ptr<ModelSource>> store_source(const Store& store, StoreSourceOptions options);
 
 }  // namespace heed

@@ -30,21 +30,20 @@ Expected<std::string> file_sha256(FileLayer& files, const std::string& path,
   return digest.finish();
 }
 
-Expected<Assembly> Assembly::open(FileLayer& files, const CatalogEntry& entry, const std::string& path,
+Expected<Assembly> Assembly::open(FileLayer& files, const CatalogEntry& entry, const std::string& stem,
                                   const std::function<bool(std::int64_t)>& keep_going) {
   Assembly out;
   out.files_ = &files;
   out.entry_ = &entry;
-  out.path_ = path;
+  out.partial_ = stem + ".partial";
   HEED_ASSIGN(out.digest_, Sha256::make());
-  const std::string partial = path + ".partial";
   WriteMode mode = WriteMode::append;
-  if (const auto size = files.size(partial); size && *size > entry.size_bytes) {
-    mode = WriteMode::truncate;  // cannot be a prefix
+  if (const auto size = files.size(out.partial_); entry.sha256.empty() || (size && *size > entry.size_bytes)) {
+    mode = WriteMode::truncate;  // cannot be a prefix, or nobody could tell
   } else if (size && *size > 0) {
-    HEED_ASSIGN(out.bytes_, add_file(files, partial, out.digest_, keep_going));
+    HEED_ASSIGN(out.bytes_, add_file(files, out.partial_, out.digest_, keep_going));
   }
-  HEED_ASSIGN(out.out_, files.create(partial, mode));
+  HEED_ASSIGN(out.out_, files.create(out.partial_, mode));
   return out;
 }
 
@@ -65,19 +64,21 @@ Expected<void> Assembly::sync() { return out_->sync(); }
 
 Expected<void> Assembly::restart() {
   HEED_ASSIGN(digest_, Sha256::make());
-  HEED_ASSIGN(out_, files_->create(path_ + ".partial", WriteMode::truncate));
+  HEED_ASSIGN(out_, files_->create(partial_, WriteMode::truncate));
   bytes_ = 0;
   is_too_long_ = false;
   return {};
 }
 
-Expected<void> Assembly::finish() {
+Expected<std::string> Assembly::finish(const std::function<std::string(const std::string& sha256)>& place) {
   HEED_TRY(out_->sync());
   out_.reset();
-  const std::string partial = path_ + ".partial";
   HEED_ASSIGN(const std::string got, digest_.finish());
-  if (bytes_ == entry_->size_bytes && got == entry_->sha256) return files_->rename(partial, path_);
-  HEED_TRY(files_->remove(partial));
+  if (bytes_ == entry_->size_bytes && (entry_->sha256.empty() || got == entry_->sha256)) {
+    HEED_TRY(files_->rename(partial_, place(got)));
+    return got;
+  }
+  HEED_TRY(files_->remove(partial_));
   if (bytes_ != entry_->size_bytes)
     return fail(Code::malformed,
                 "store: " + entry_->name + ": expected " + std::to_string(entry_->size_bytes) + " bytes, got " +
@@ -87,6 +88,24 @@ Expected<void> Assembly::finish() {
       Code::malformed,
       "store: " + entry_->name + ": expected SHA-256 " + entry_->sha256 + ", got " + got + ": the file was removed",
       entry_->name);
+}
+
+Expected<void> copy_file(FileLayer& files, const std::string& source, const CatalogEntry& entry, const Blobs& blobs,
+                         const Store::OnProgress& progress) {
+  HEED_ASSIGN(const MappedFile from, files.map(source));
+  const auto report = [&](std::int64_t done) { return progress({"copying", done, entry.size_bytes}); };
+  HEED_ASSIGN(Assembly to, Assembly::open(files, entry, blobs.path_of(entry.sha256), report));
+  while (to.bytes_left() > 0) {
+    const auto at = static_cast<std::size_t>(to.bytes());
+    if (at >= from.bytes().size()) break;  // it became shorter: finish() says so
+    if (!report(to.bytes())) return fail(Code::cancelled, "import: " + entry.name + ": cancelled");
+    const auto piece = from.bytes().subspan(at, std::min(kPieceBytes, from.bytes().size() - at));
+    HEED_TRY(to.append(piece));
+    from.drop_pages(piece);
+  }
+  HEED_ASSIGN(const std::string sum, to.finish([&](const std::string& sha256) { return blobs.path_of(sha256); }));
+  static_cast<void>(sum);
+  return {};
 }
 
 }  // namespace heed

@@ -1,4 +1,4 @@
-// assembly.h -- a model file on its way: `FILE.partial` is always a prefix of the final file, whichever source wrote
+// assembly.h -- a model file on its way: `STEM.partial` is always a prefix of the final file, whichever source wrote
 // it.
 #pragma once
 #include <cstddef>
@@ -12,14 +12,16 @@
 #include "core/digest.h"
 #include "core/expected.h"
 #include "core/file.h"
+#include "store/blobs.h"
 #include "store/store.h"
 
 namespace heed {
 
 class Assembly {
  public:
-  /// Opens `path`.partial, hashing what an earlier try left there. `keep_going(done)` false cancels.
-  static Expected<Assembly> open(FileLayer& files, const CatalogEntry& entry, const std::string& path,
+  /// Opens `stem`.partial, hashing what an earlier try left there (without a hash to check it against: begins anew).
+  /// `keep_going(done)` false cancels.
+  static Expected<Assembly> open(FileLayer& files, const CatalogEntry& entry, const std::string& stem,
                                  const std::function<bool(std::int64_t)>& keep_going);
 
   std::int64_t bytes() const noexcept { return bytes_; }
@@ -30,13 +32,13 @@ class Assembly {
   Expected<void> sync();
   /// Forgets every byte: what came was not the file.
   Expected<void> restart();
-  /// Checks size and hash, then moves the file to its place. A wrong file is removed.
-  Expected<void> finish();
+  /// Checks size and hash, then moves the file to `place(hash)`; returns the hash. A wrong file is removed.
+  Expected<std::string> finish(const std::function<std::string(const std::string& sha256)>& place);
 
  private:
   FileLayer* files_ = nullptr;
   const CatalogEntry* entry_ = nullptr;
-  std::string path_;
+  std::string partial_;
   std::unique_ptr<OutputFile> out_;
   Sha256 digest_;
   std::int64_t bytes_ = 0;
@@ -46,5 +48,9 @@ class Assembly {
 /// The hash of a whole file, mapped a piece at a time.
 Expected<std::string> file_sha256(FileLayer& files, const std::string& path,
                                   const std::function<bool(std::int64_t)>& keep_going);
+
+/// Copies `source`, whose hash is the entry's, to its blob; a copy that stopped is continued.
+Expected<void> copy_file(FileLayer& files, const std::string& source, const CatalogEntry& entry, const Blobs& blobs,
+                         const Store::OnProgress& progress);
 
 }  // namespace heed

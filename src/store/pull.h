@@ -4,17 +4,21 @@
 #include <vector>
 
 #include "store/assembly.h"
+#include "store/blobs.h"
 #include "store/store.h"
 
 namespace heed {
 
+/// What the content of `entry` is called while it is being got: its hash, or its name's where the hash is not known.
+std::string content_key(const CatalogEntry& entry);
+
 class Pull {
  public:
-  Pull(FileLayer& files, const CatalogEntry& entry, std::string directory, const Store::OnProgress& progress,
+  Pull(FileLayer& files, const CatalogEntry& entry, const Blobs& blobs, const Store::OnProgress& progress,
        std::vector<std::string>& unreachable_hosts);
 
-  /// The whole file is at DIRECTORY/entry.file afterwards. The caller holds the model's lock.
-  Expected<void> run();
+  /// The whole file is a blob afterwards; returns its hash. The caller holds the content's lock.
+  Expected<std::string> run();
 
  private:
   Expected<void> from_source(const CatalogSource& source, Assembly& assembly);
@@ -30,11 +34,12 @@ class Pull {
   std::vector<std::int64_t> known_parts(const CatalogSource& source) const;
   Expected<void> note_parts(const CatalogSource& source, const std::vector<std::int64_t>& sizes) const;
   bool report(const std::string& what, std::int64_t done) const;
-  std::string parts_path() const { return path_ + ".parts"; }
+  std::string parts_path() const { return stem_ + ".parts"; }
 
   FileLayer& files_;
   const CatalogEntry& entry_;
-  std::string directory_, path_;
+  const Blobs& blobs_;
+  std::string stem_;
   const Store::OnProgress& progress_;
   std::vector<std::string>& unreachable_hosts_;
   bool local_failure_ = false;

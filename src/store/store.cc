@@ -1,21 +1,19 @@
-// store.cc -- what is on disk, names to paths, and pull's frame: lock, look again, get.
+// store.cc -- what is on disk, and names to paths.
 #include "store/store.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
+#include <map>
 #include <numeric>
-#include <thread>
 
-#include "core/file_lock.h"
-#include "store/assembly.h"
-#include "store/pull.h"
+#include "store/blobs.h"
+#include "store/hub_name.h"
 
 namespace heed {
 namespace {
 
-constexpr auto kLockPoll = std::chrono::milliseconds(100);
 constexpr const char* kSuffix = ".gguf";
+constexpr std::size_t kSuffixLength = 5;
 
 struct Distance {
   std::size_t whole, beginning;  // edits from a to b, and to the nearest beginning of b
@@ -36,12 +34,40 @@ Distance edit_distance(const std::string& a, const std::string& b) {
   return {row.back(), *std::min_element(row.begin(), row.end())};
 }
 
+/// The name of a choice below models/`directory` ("" for the top).
+std::string name_of(const std::string& directory, const HubChoice& choice) {
+  if (directory.empty()) return choice.file.substr(0, choice.file.size() - kSuffixLength);
+  const auto name = hub_name_of_path(directory + "/" + choice.file);
+  return name ? name->text() : "";
+}
+
+/// Files below models/ by repository ("OWNER/REPO"; your own, at the top, under ""), parts put together.
+std::map<std::string, std::vector<HubChoice>> by_directory(const std::vector<ModelFile>& files) {
+  std::map<std::string, std::vector<HubFile>> groups;
+  for (const ModelFile& file : files) {
+    if (file.inner.find('/') == std::string::npos) groups[""].push_back({.path = file.inner, .bytes = file.bytes});
+    const auto name = hub_name_of_path(file.inner);
+    if (name) groups[name->directory()].push_back({.path = name->file, .bytes = file.bytes});
+  }
+  std::map<std::string, std::vector<HubChoice>> out;
+  for (auto& [directory, group] : groups) out[directory] = choices_of(std::move(group));
+  return out;
+}
+
+StoredModel stored(const std::string& models, const std::string& directory, const HubChoice& choice) {
+  StoredModel model{.name = name_of(directory, choice), .bytes = choice.bytes};
+  const std::string place = models + "/" + (directory.empty() ? "" : directory + "/");
+  for (const HubFile& part : choice.parts) model.files.push_back(place + part.path);
+  model.path = model.files.front();
+  return model;
+}
+
+}  // namespace
+
 bool is_offline() {
   const char* value = std::getenv("HEED_OFFLINE");
   return value != nullptr && *value != '\0' && std::string(value) != "0";
 }
-
-}  // namespace
 
 Store::Store(std::string home, std::vector<CatalogEntry> catalog, FileLayer& files)
     : home_(std::move(home)), catalog_(std::move(catalog)), files_(&files) {}
@@ -75,85 +101,75 @@ Expected<const CatalogEntry*> Store::find(const std::string& name) const {
   const std::string close = nearest(name);
   return fail(Code::not_found,
               "model '" + name + "': not in the catalogue: " +
-                  (close.empty() ? "`heed models` lists what there is" : "did you mean '" + close + "'?"),
+                  (close.empty() ? "`heed models` lists what there is, OWNER/REPO:FILE names one of a hub"
+                                 : "did you mean '" + close + "'?"),
               "model");
 }
 
-Expected<std::vector<StoredModel>> Store::list() const {
-  std::vector<StoredModel> models;
-  for (const CatalogEntry& entry : catalog_) {
-    if (is_complete(entry))
-      models.push_back({entry.name, models_directory() + "/" + entry.file, entry.size_bytes, true});
-  }
-  const auto names = files_->list(models_directory());
-  if (!names && names.error().code != Code::not_found) return names.error();
-  for (std::size_t i = 0; names && i < names->size(); ++i) {
-    const std::string& file = (*names)[i];
-    const auto is_entry = [&](const CatalogEntry& entry) { return entry.file == file; };
-    if (!file.ends_with(kSuffix) || std::any_of(catalog_.begin(), catalog_.end(), is_entry)) continue;
-    const std::string path = models_directory() + "/" + file;
-    const auto size = files_->size(path);
-    if (size) models.push_back({file.substr(0, file.size() - 5), path, *size, false});
-  }
-  std::sort(models.begin(), models.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
-  return models;
-}
-
-Expected<std::string> Store::resolve(const std::string& name_or_path) const {
-  const auto entry = find(name_or_path);
-  if (entry && is_complete(**entry)) return models_directory() + "/" + (*entry)->file;
-  if (entry)
-    return fail(Code::not_found,
-                "model '" + (*entry)->name + "': not on this machine: run `heed pull " + (*entry)->name + "`", "model");
-  if (files_->size(name_or_path)) return name_or_path;
-  if (name_or_path.find('/') != std::string::npos)
-    return fail(Code::not_found, "model '" + name_or_path + "': no such file: give a path or a name of `heed models`",
-                "model");
-  for (const std::string& file : {name_or_path, name_or_path + kSuffix}) {
-    const std::string path = models_directory() + "/" + file;
-    if (file.ends_with(kSuffix) && files_->size(path)) return path;
-  }
-  const std::string close = nearest(name_or_path);
+Error Store::unknown(const std::string& name) const {
+  const std::string start = "model '" + name + "': ";
+  const auto hub = parse_hub_name(name);
+  const bool is_path = name.find('/') != std::string::npos && (!hub || (hub->file.empty() && name.ends_with(kSuffix)));
+  if (is_path) return fail(Code::not_found, start + "no such file: give a path or a name of `heed models`", "model");
+  if (hub) return fail(Code::not_found, start + "not on this machine: run `heed pull " + name + "`", "model");
+  const std::string close = nearest(name);
   return fail(Code::not_found,
-              "model '" + name_or_path + "': no such file, nor a name of the catalogue: " +
+              start + "no such file, nor a name of the catalogue: " +
                   (close.empty() ? "`heed models` lists what there is, `heed pull NAME` gets one"
                                  : "did you mean '" + close + "'? `heed pull " + close + "` gets it"),
               "model");
 }
 
-Expected<std::string> Store::pull(const std::string& name, const OnProgress& progress) {
-  HEED_ASSIGN(const CatalogEntry* entry, find(name));
-  const std::string path = models_directory() + "/" + entry->file;
-  if (is_complete(*entry)) return path;
-  if (is_offline())
-    return fail(Code::io, "pull: " + entry->name + ": HEED_OFFLINE is set: unset it, or copy the file to " + path,
-                "model");
-  HEED_TRY(files_->make_directories(models_directory()));
-  for (;;) {
-    HEED_ASSIGN(const auto lock, FileLock::try_lock(models_directory() + "/." + entry->file + ".lock"));
-    if (is_complete(*entry)) return path;
-    if (lock) {
-      HEED_TRY(Pull(*files_, *entry, models_directory(), progress, unreachable_hosts_).run());
-      return path;
-    }
-    const auto came = files_->size(path + ".partial");
-    if (!progress({"another process is pulling it", came ? *came : 0, entry->size_bytes}))
-      return fail(Code::cancelled, "pull: " + entry->name + ": cancelled", "model");
-    std::this_thread::sleep_for(kLockPoll);
+Expected<std::vector<StoredModel>> Store::list() const {
+  HEED_ASSIGN(const std::vector<ModelFile> files, model_files(models_directory()));
+  std::vector<StoredModel> models;
+  for (const CatalogEntry& entry : catalog_) {
+    const std::string path = models_directory() + "/" + entry.file;
+    if (is_complete(entry)) models.push_back({entry.name, path, entry.size_bytes, true, {path}});
   }
+  for (const auto& [directory, choices] : by_directory(files)) {
+    for (const HubChoice& choice : choices) {
+      const auto is_entry = [&](const CatalogEntry& entry) { return entry.file == choice.file; };
+      if (directory.empty() && std::any_of(catalog_.begin(), catalog_.end(), is_entry)) continue;
+      models.push_back(stored(models_directory(), directory, choice));
+    }
+  }
+  std::sort(models.begin(), models.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  return models;
 }
 
-Expected<void> Store::verify(const std::string& name, const OnProgress& progress) const {
-  HEED_ASSIGN(const CatalogEntry* entry, find(name));
-  const std::string path = models_directory() + "/" + entry->file;
-  HEED_ASSIGN(const std::string got, file_sha256(*files_, path, [&](std::int64_t done) {
-                return progress({"checking", done, entry->size_bytes});
-              }));
-  if (got == entry->sha256) return {};
-  return fail(Code::malformed,
-              "verify: " + path + ": expected SHA-256 " + entry->sha256 + ", got " + got +
-                  ": remove the file and run `heed pull " + entry->name + "`",
-              path);
+Expected<StoredModel> Store::lookup(const std::string& name) const {
+  const auto entry = find(name);
+  if (entry && is_complete(**entry)) {
+    const std::string path = models_directory() + "/" + (*entry)->file;
+    return StoredModel{(*entry)->name, path, (*entry)->size_bytes, true, {path}};
+  }
+  if (entry)
+    return fail(Code::not_found,
+                "model '" + (*entry)->name + "': not on this machine: run `heed pull " + (*entry)->name + "`", "model");
+  const auto hub = parse_hub_name(name);
+  if (!hub && name.find('/') != std::string::npos) return unknown(name);
+  HEED_ASSIGN(const std::vector<ModelFile> files, model_files(models_directory()));
+  const std::string directory = hub ? hub->directory() : "";
+  auto groups = by_directory(files);
+  const std::vector<HubChoice>& choices = groups[directory];
+  if (hub && !choices.empty()) {
+    auto choice = choose(choices, *hub);
+    if (choice) return stored(models_directory(), directory, *choice);
+    if (choice.error().code != Code::not_found) return std::move(choice).error();
+  }
+  for (std::size_t i = 0; !hub && i < choices.size(); ++i) {
+    if (choices[i].file == name || choices[i].file == name + kSuffix)
+      return stored(models_directory(), directory, choices[i]);
+  }
+  return unknown(name);
+}
+
+Expected<std::string> Store::resolve(const std::string& name_or_path) const {
+  const bool is_name = find(name_or_path).has_value();
+  if (!is_name && files_->size(name_or_path)) return name_or_path;
+  HEED_ASSIGN(const StoredModel model, lookup(name_or_path));
+  return model.path;
 }
 
 }  // namespace heed

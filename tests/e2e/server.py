@@ -15,6 +15,10 @@ SMALL_MODEL = "smollm2-135m-instruct"
 BASE_MODEL = "gemma-3-270m"
 
 
+def models_directory():
+    return pathlib.Path(os.environ.get("HEED_HOME", pathlib.Path.home() / ".local/share/heed")) / "models"
+
+
 def pull(*names):
     for name in names:
         subprocess.run([HEED, "pull", name], check=True, stdout=subprocess.DEVNULL)

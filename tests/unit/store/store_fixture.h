@@ -52,10 +52,9 @@ class StoreTest : public ::testing::Test {
                                           ::testing::UnitTest::GetInstance()->current_test_info()->name()))
                 .string();
     fs::remove_all(home_);
-    fs::create_directories(home_ + "/models");
+    fs::create_directories(blobs_directory());
     ::setenv("no_proxy", "127.0.0.1", 1);
-    ::unsetenv("HEED_OFFLINE");
-    ::unsetenv("HEED_PYTHON");
+    for (const char* name : {"HEED_OFFLINE", "HEED_PYTHON", "HEED_HUB", "HEED_HUB_TOKEN"}) ::unsetenv(name);
   }
   void TearDown() override { fs::remove_all(home_); }
 
@@ -74,10 +73,25 @@ class StoreTest : public ::testing::Test {
   }
   Store store(CatalogEntry e) { return Store(home_, {std::move(e)}, files_); }
   std::string model_path() const { return home_ + "/models/tiny.gguf"; }
-  std::string partial_path() const { return model_path() + ".partial"; }
+  std::string blobs_directory() const { return home_ + "/models/.blobs"; }
+  std::string blob_path(const std::string& content) const {
+    return blobs_directory() + "/sha256-" + sha256_of(content);
+  }
+  /// Neither name nor content: what is pulled next comes anew.
+  void forget(const std::string& content) const {
+    fs::remove(model_path());
+    fs::remove(blob_path(content));
+  }
+  /// Names under models/, and what lies beside the contents.
   std::vector<std::string> left_behind() const {
     std::vector<std::string> names;
-    for (const auto& item : fs::directory_iterator(home_ + "/models")) names.push_back(item.path().filename().string());
+    for (const auto& item : fs::directory_iterator(home_ + "/models")) {
+      if (item.path().filename() != ".blobs") names.push_back(item.path().filename().string());
+    }
+    for (const auto& item : fs::directory_iterator(blobs_directory())) {
+      const std::string name = item.path().filename().string();
+      if (name.size() != 7 + 64 || name[0] == '.') names.push_back(name.substr(name.find_last_of('.')));
+    }
     std::sort(names.begin(), names.end());
     return names;
   }
