@@ -6,12 +6,14 @@
 
 #include "cache/kv_cache.h"
 #include "core/file.h"
+#include "engine/source_text.h"
 #include "engine/step_cost.h"
 #include "formats/model_file.h"
 #include "kernels/kernels.h"
 #include "kernels/page_bounds.h"
 #include "model/family.h"
 #include "model/forward.h"
+#include "model/lora.h"
 
 namespace heed {
 namespace {
@@ -21,21 +23,40 @@ class CachedState final : public ModelState {
   /// `base`: the model's memory tokens ahead of the text, which nobody outside counts. Outlives the state.
   CachedState(KvCache cache, const KvCache& base, std::shared_ptr<const AttentionPlan> plan)
       : cache_(std::move(cache)), base_(&base), plan_(std::move(plan)) {}
-  std::int32_t length() const noexcept override { return cache_.length() - base_->length(); }
+  CachedState(KvCache cache, const KvCache& base, std::unique_ptr<SourceText> source)
+      : cache_(std::move(cache)), base_(&base), source_(std::move(source)) {}
+
+  std::int32_t length() const noexcept override {
+    if (!source_) return cache_.length() - base_->length();
+    return source_->length() + std::max(cache_.length() - kStart, 0);
+  }
   void truncate(std::int32_t tokens) noexcept override {
+    if (source_) return truncate_pair(tokens);
     cache_.truncate(tokens + base_->length());
     if (cache_.length() < base_->length()) cache_ = base_->fork();  // states that cannot go back begin anew
   }
+  /// An encoder-decoder's has none: a longer prompt is another source.
   std::unique_ptr<ModelState> fork() const override {
-    return std::make_unique<CachedState>(cache_.fork(), *base_, plan_);
+    return source_ ? nullptr : std::make_unique<CachedState>(cache_.fork(), *base_, plan_);
   }
   KvCache& cache() noexcept { return cache_; }
+  SourceText* source() const noexcept { return source_.get(); }
   const AttentionPlan* plan() const noexcept { return plan_.get(); }
 
  private:
+  static constexpr std::int32_t kStart = 1;  // the decoder's first token is not the text's
+
+  void truncate_pair(std::int32_t tokens) noexcept {
+    if (tokens >= length()) return;
+    if (tokens > source_->length()) return cache_.truncate(tokens - source_->length() + kStart);
+    source_->truncate(tokens);
+    cache_.truncate(0);
+  }
+
   KvCache cache_;
   const KvCache* base_;
   std::shared_ptr<const AttentionPlan> plan_;  // none: everything is attended to
+  std::unique_ptr<SourceText> source_;         // of an encoder-decoder
 };
 
 std::int64_t free_memory_bytes() {
@@ -77,15 +98,18 @@ class Transformer final : public LanguageModel {
   std::string description() const override;
   using LanguageModel::new_state;
   std::unique_ptr<ModelState> new_state(const AttentionPolicy& policy) override;
-  bool forgets_freely() const noexcept override { return pages_->state_floats() == 0; }
+  bool forgets_freely() const noexcept override { return pages_->state_floats() == 0 && spec_.encoder.empty(); }
   Expected<void> reserve(ModelState& state, std::int32_t tokens) override;
   Expected<void> step(std::span<StepItem> items) override;
   std::size_t weight_bytes() const noexcept { return file_->file_bytes(); }
 
  private:
   explicit Transformer(int threads) : pool_(threads) {}
+  std::int32_t wanted_context(const LoadOptions& options) const noexcept;
   Expected<void> make_weights(const LoadOptions& options);
   Expected<void> make_cache(const LoadOptions& options);
+  Expected<void> make_source_pools(std::int32_t sequences);
+  Expected<void> add_to_step(StepItem& item, Exec& exec);
 
   std::unique_ptr<ModelFile> file_;
   ModelSpec spec_;
@@ -96,12 +120,14 @@ class Transformer final : public LanguageModel {
   Arena arena_;
   ModelWeights weights_;
   std::unique_ptr<PagePool> pages_;
-  std::unique_ptr<KvCache> memory_;  // where every sequence begins
+  std::unique_ptr<PagePool> sources_, scratch_;  // of an encoder-decoder
+  std::unique_ptr<KvCache> memory_;              // where every sequence begins
   DType kv_dtype_ = DType::f16;
   std::unique_ptr<Tokenizer> tokenizer_;
   std::string template_, display_name_;
   std::int32_t context_ = 0, step_tokens_ = 0;
   std::vector<ForwardItem> items_;
+  std::vector<std::int32_t> lengths_;  // of the step's states, before it
 };
 
 Expected<std::unique_ptr<Transformer>> Transformer::load(const std::string& path, const LoadOptions& options) {
@@ -111,6 +137,8 @@ Expected<std::unique_ptr<Transformer>> Transformer::load(const std::string& path
     return fail(Code::invalid_argument, "load: this CPU cannot run the kernels \"" + options.cpu + "\"", "cpu");
   HEED_ASSIGN(t->file_, open_model_file(path));
   HEED_ASSIGN(t->spec_, read_spec(t->file_->metadata()));
+  HEED_ASSIGN(const auto adapters, open_adapters(options.lora));
+  HEED_TRY(merge_adapters(*t->file_, adapters, t->pool_));
   HEED_ASSIGN(t->activations_, activation_mode_of(options.activations, t->spec_.dim));
   HEED_ASSIGN(t->tokenizer_, Tokenizer::from_metadata(t->file_->metadata()));
   if (t->tokenizer_->vocab_size() > t->spec_.vocab)  // fewer: rows that no text comes to
@@ -120,14 +148,19 @@ Expected<std::unique_ptr<Transformer>> Transformer::load(const std::string& path
   HEED_ASSIGN(t->display_name_, t->file_->metadata().text("general.name", t->spec_.family));
   t->file_->forget_metadata();
   t->step_tokens_ = options.engine.prefill_chunk + options.engine.max_running;
-  HEED_ASSIGN(t->arena_, Arena::make(step_bytes(t->spec_, t->step_tokens_,
-                                                options.engine.max_running + 1 + StepCost::kMostExtra)));
+  // An encoder reads its source in one piece.
+  const std::int32_t rows =
+      t->spec_.encoder.empty() ? t->step_tokens_ : std::max(t->step_tokens_, t->wanted_context(options) + 1);
+  HEED_ASSIGN(t->arena_,
+              Arena::make(step_bytes(t->spec_, rows, options.engine.max_running + 1 + StepCost::kMostExtra)));
   HEED_TRY(t->make_weights(options));
   HEED_TRY(t->make_cache(options));
+  if (!t->spec_.encoder.empty()) HEED_TRY(t->make_source_pools(options.engine.max_running));
   Exec exec{t->pool_, t->arena_, *t->kernels_, t->counters_};
   HEED_ASSIGN(KvCache memory, remember(t->spec_, t->weights_, *t->pages_, exec));
   t->memory_ = std::make_unique<KvCache>(std::move(memory));
   t->items_.reserve(static_cast<std::size_t>(t->step_tokens_));
+  t->lengths_.reserve(static_cast<std::size_t>(t->step_tokens_));
   return t;
 }
 
@@ -139,6 +172,7 @@ Expected<void> Transformer::make_weights(const LoadOptions& options) {
   FileCache packs(options.pack_directory, options.pack_cache_bytes);
   if (!options.pack_directory.empty() && options.pack_cache_bytes > 0) how.packs = &packs;
   how.warn = options.warn;
+  how.context = wanted_context(options);
   Exec exec{pool_, arena_, *kernels_, counters_};
   file_->drop_pages();  // the vocabulary's; what comes back is what packing reads
   HEED_ASSIGN(weights_, load_weights(spec_, *file_, exec, how));
@@ -146,9 +180,23 @@ Expected<void> Transformer::make_weights(const LoadOptions& options) {
   return {};
 }
 
-Expected<void> Transformer::make_cache(const LoadOptions& options) {
+std::int32_t Transformer::wanted_context(const LoadOptions& options) const noexcept {
   constexpr std::int32_t kDefaultContext = 32768;
-  context_ = options.context > 0 ? std::min(options.context, spec_.context) : std::min(spec_.context, kDefaultContext);
+  return std::min(options.context > 0 ? options.context : kDefaultContext, spec_.context);
+}
+
+// Room for the source of every sequence that may run, and one scratch.
+Expected<void> Transformer::make_source_pools(std::int32_t sequences) {
+  const std::int32_t pages = context_ / kPageTokens + 2;
+  HEED_ASSIGN(PagePool kept, PagePool::make(source_layers(spec_), kv_dtype_, sequences * pages));
+  HEED_ASSIGN(PagePool scratch, PagePool::make(scratch_layers(spec_), kv_dtype_, pages));
+  sources_ = std::make_unique<PagePool>(std::move(kept));
+  scratch_ = std::make_unique<PagePool>(std::move(scratch));
+  return {};
+}
+
+Expected<void> Transformer::make_cache(const LoadOptions& options) {
+  context_ = wanted_context(options);
   HEED_ASSIGN(kv_dtype_, kv_dtype_of(options.kv_dtype));
   std::int64_t page_bytes = 0;
   for (const KvLayerSpec& l : kv_layers(spec_))
@@ -174,6 +222,8 @@ std::string Transformer::description() const {
 }
 
 std::unique_ptr<ModelState> Transformer::new_state(const AttentionPolicy& policy) {
+  if (!spec_.encoder.empty())
+    return std::make_unique<CachedState>(memory_->fork(), *memory_, std::make_unique<SourceText>(*sources_, *scratch_));
   std::shared_ptr<const AttentionPlan> plan;
   AttentionPolicy own = policy;
   own.sinks += spec_.memory_tokens;
@@ -184,16 +234,40 @@ std::unique_ptr<ModelState> Transformer::new_state(const AttentionPolicy& policy
 
 Expected<void> Transformer::reserve(ModelState& state, std::int32_t tokens) {
   KvCache& cache = static_cast<CachedState&>(state).cache();
-  return cache.reserve(cache.length() + tokens);
+  return cache.reserve(cache.length() + tokens);  // of an encoder-decoder's prompt more than it will take
+}
+
+// An encoder-decoder's tokens are its source, until logits are wanted: these are the decoder's first.
+Expected<void> Transformer::add_to_step(StepItem& item, Exec& exec) {
+  auto& state = static_cast<CachedState&>(*item.state);
+  SourceText* source = state.source();
+  ForwardItem add{.cache = &state.cache(), .tokens = item.tokens, .logits = item.logits, .plan = state.plan()};
+  if (source) add.source = &source->kept();
+  if (source && !source->is_encoded()) {
+    if (item.logits.size() > static_cast<std::size_t>(spec_.vocab))
+      return fail(Code::unsupported, "step: an encoder-decoder has no logits for the tokens of its source");
+    source->append(item.tokens);
+    if (item.logits.empty()) return {};
+    HEED_TRY(source->encode(spec_, weights_, tokenizer_->eos(), exec));
+    add.tokens = {&spec_.start_token, 1};
+  }
+  items_.push_back(add);
+  return {};
 }
 
 Expected<void> Transformer::step(std::span<StepItem> items) {
   items_.clear();
-  for (StepItem& item : items)
-    items_.push_back({&static_cast<CachedState*>(item.state)->cache(), item.tokens, item.logits,
-                      static_cast<CachedState*>(item.state)->plan()});
+  lengths_.clear();
   Exec exec{pool_, arena_, *kernels_, counters_, activations_};
-  return forward(spec_, weights_, items_, exec);
+  Expected<void> done;
+  for (StepItem& item : items) {
+    lengths_.push_back(item.state->length());
+    if (done) done = add_to_step(item, exec);
+  }
+  if (done) done = forward(spec_, weights_, items_, exec);
+  if (done || spec_.encoder.empty()) return done;
+  for (std::size_t i = 0; i < items.size(); ++i) items[i].state->truncate(lengths_[i]);
+  return done;
 }
 
 class TransformerHost final : public LoadedModel {

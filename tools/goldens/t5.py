@@ -10,6 +10,7 @@ import transformers as tf
 from models import OUT, VOCAB, finish
 
 SOURCE, TARGET, LAYERS = 20, 12, 2
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
 CONFIG = tf.T5Config(vocab_size=VOCAB, d_model=32, d_kv=16, d_ff=32, num_layers=LAYERS, num_heads=2, feed_forward_proj="gated-gelu",
                      tie_word_embeddings=False, decoder_start_token_id=0, relative_attention_num_buckets=8,
                      relative_attention_max_distance=128, attn_implementation="eager")
@@ -45,6 +46,14 @@ def write_weights(model):
     w.add_relative_attn_buckets_count(CONFIG.relative_attention_num_buckets)
     w.add_decoder_start_token_id(0)
     w.add_vocab_size(VOCAB)
+    w.add_tokenizer_model("t5")
+    w.add_token_list(["<pad>", "</s>", "<unk>"] + ["\u2581" + c for c in LETTERS] + list(LETTERS) + [f"[{i}]" for i in range(VOCAB - 55)])
+    w.add_token_scores([0.0] * 3 + [-1.0 - 0.1 * i for i in range(VOCAB - 3)])
+    w.add_token_types([gguf.TokenType.CONTROL] * 2 + [gguf.TokenType.UNKNOWN] + [gguf.TokenType.NORMAL] * (VOCAB - 3))
+    w.add_eos_token_id(1)
+    w.add_unk_token_id(2)
+    w.add_pad_token_id(0)
+    w.add_add_eos_token(True)
     for name, tensor in model.state_dict().items():
         if name not in ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight"):
             w.add_tensor(gguf_name(name), np.ascontiguousarray(tensor.numpy().astype(np.float32)))
@@ -54,6 +63,7 @@ def write_weights(model):
 def write_expected(model):
     random = torch.Generator().manual_seed(7)
     source = torch.randint(0, VOCAB, (1, SOURCE), generator=random)
+    source[0, -1] = 1  # a source ends with </s>
     target = torch.cat([torch.zeros(1, 1, dtype=torch.long), torch.randint(0, VOCAB, (1, TARGET - 1), generator=random)], 1)
     seen = {}
     for prefix, stack in (("source.", model.encoder), ("", model.decoder)):
