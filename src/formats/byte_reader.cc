@@ -77,6 +77,12 @@ Error ByteReader::truncated(const char* what, std::uint64_t needed) const {
                    at_);
 }
 
+Expected<std::uint64_t> ByteReader::read_count(const char* what) {
+  if (count_bytes_ == 8) return read<std::uint64_t>(what);
+  HEED_ASSIGN(const std::uint32_t count, read<std::uint32_t>(what));
+  return std::uint64_t{count};
+}
+
 Expected<std::string_view> ByteReader::take(std::uint64_t count, const char* what) {
   if (count > left()) return truncated(what, count);
   const std::string_view view(reinterpret_cast<const char*>(bytes_.data() + at_), static_cast<std::size_t>(count));

@@ -38,6 +38,10 @@ class ByteReader {
     at_ += sizeof(T);
     return value;
   }
+  /// A count or length of 8 bytes, or of 4 after set_count_bytes(4).
+  Expected<std::uint64_t> read_count(const char* what);
+  std::uint64_t count_bytes() const noexcept { return count_bytes_; }
+  void set_count_bytes(std::uint64_t bytes) noexcept { count_bytes_ = bytes; }
   /// The next `count` bytes as text; a view into the file.
   Expected<std::string_view> take(std::uint64_t count, const char* what);
 
@@ -48,6 +52,7 @@ class ByteReader {
   std::string format_;
   std::span<const std::byte> bytes_;
   std::size_t at_ = 0;
+  std::uint64_t count_bytes_ = 8;
 };
 
 /// What a parser may allocate: heap + bytes of the file it has touched <= file + the slack of promise 1 (16 MiB).

@@ -9,7 +9,7 @@ namespace heed {
 namespace {
 
 constexpr std::uint64_t kMaxNameBytes = 64 << 10;
-constexpr std::uint64_t kMinKeyValueBytes = 8 + 1 + 4 + 1;  // length, one byte of key, type, smallest value
+constexpr std::uint64_t kMinKeyValueBytes = 1 + 4 + 1;  // after its length: one byte of key, type, smallest value
 // A map node: links, key and value objects, allocator rounding. Measured 136 with libstdc++; only an upper bound
 // counts.
 constexpr std::uint64_t kKeyValueHeapBytes = 192;
@@ -17,9 +17,10 @@ constexpr std::uint64_t kKeyValueHeapBytes = 192;
 // GGUF specification, enum gguf_metadata_value_type.
 enum class ValueType : std::uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, string, array, u64, i64, f64 };
 
-std::uint64_t smallest_bytes(ValueType type) noexcept {
-  constexpr std::array<std::uint64_t, 13> kBytes = {1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8};
-  return kBytes[static_cast<std::size_t>(type)];
+std::uint64_t smallest_bytes(ValueType type, const ByteReader& reader) noexcept {
+  constexpr std::array<std::uint64_t, 13> kBytes = {1, 1, 2, 2, 4, 4, 4, 1, 0, 4, 8, 8, 8};
+  const bool has_length = type == ValueType::string || type == ValueType::array;
+  return kBytes[static_cast<std::size_t>(type)] + (has_length ? reader.count_bytes() : 0);
 }
 
 // Heap of a string of n bytes beyond the object itself: none up to libstdc++'s inline 15, else rounded up by malloc.
@@ -122,7 +123,7 @@ class ValueReader {
   }
 
   static Expected<std::string_view> take_text(ByteReader& from) {
-    HEED_ASSIGN(const auto length, from.read<std::uint64_t>("a text's length"));
+    HEED_ASSIGN(const auto length, from.read_count("a text's length"));
     return from.take(length, "a text");
   }
 
@@ -164,9 +165,9 @@ class ValueReader {
 
   Expected<MetaArray> read_array(std::size_t offset) {
     HEED_ASSIGN(const ValueType type, read_type());
-    HEED_ASSIGN(const auto count, reader_.read<std::uint64_t>("an array's length"));
+    HEED_ASSIGN(const auto count, reader_.read_count("an array's length"));
     if (type == ValueType::array) return reader_.unsupported(name_ + ": nested arrays are not supported", offset, key_);
-    if (count > reader_.left() / smallest_bytes(type))
+    if (count > reader_.left() / smallest_bytes(type, reader_))
       return reader_.malformed(name_ + ": the array says " + std::to_string(count) + " items, but only " +
                                    std::to_string(reader_.left()) + " bytes are left",
                                offset, key_);
@@ -186,7 +187,7 @@ class ValueReader {
 
 Expected<std::string> read_gguf_name(ByteReader& reader, MemoryBudget& budget, const char* what) {
   const std::size_t offset = reader.at();
-  HEED_ASSIGN(const auto length, reader.read<std::uint64_t>(what));
+  HEED_ASSIGN(const auto length, reader.read_count(what));
   if (length == 0) return reader.malformed(std::string(what) + " is empty", offset);
   if (length > kMaxNameBytes)
     return reader.malformed(std::string(what) + " is too long: expected at most " + std::to_string(kMaxNameBytes) +
@@ -202,7 +203,7 @@ Expected<std::string> read_gguf_name(ByteReader& reader, MemoryBudget& budget, c
 }
 
 Expected<Metadata> read_gguf_metadata(ByteReader& reader, MemoryBudget& budget, std::uint64_t count) {
-  if (count > reader.left() / kMinKeyValueBytes)
+  if (count > reader.left() / (reader.count_bytes() + kMinKeyValueBytes))
     return reader.malformed("the header says " + std::to_string(count) + " metadata keys, but only " +
                                 std::to_string(reader.left()) + " bytes are left",
                             reader.at());

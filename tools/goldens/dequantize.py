@@ -1,5 +1,4 @@
-"""Writes tests/golden/dequantize.bin: random blocks of every encoding and their floats by the Python `gguf` package; and
-encode.bin: random floats and their blocks by it.
+"""Writes tests/golden/dequantize.bin: random blocks of every encoding and their floats by the Python `gguf` package.
 
 Records: name length u32, name, values u32, bytes u32, the bytes, the floats (little endian). Run: python dequantize.py
 """
@@ -33,19 +32,6 @@ def put_half(block: np.ndarray, places: list[int] | None, order: int, half: int)
         return
     for i in range(4):  # IQ1_M: a nibble at the top of each of the last four words
         block[49 + 2 * i] = block[49 + 2 * i] & 15 | (half >> 4 * i & 15) << 4
-
-
-def encoded(rng: np.random.Generator) -> bytes:
-    floats = rng.normal(0, 1, (24, 32)).astype(np.float32) * np.float32(10.0) ** np.arange(-12, 12, dtype=np.float32)[:, None]
-    floats[0], floats[1, ::2] = 0, -0.0
-    floats[2] = np.arange(32) - 15.5  # ties
-    floats[3] = np.where(np.arange(32) == 7, 127, (np.arange(32) - 15.5))  # whose scale is one
-    out = b""
-    for name in ("Q8_0", "BF16", "F16"):
-        kind = gguf.GGMLQuantizationType[name]
-        fit = floats[:16] if name == "F16" else floats
-        out += record(name, gguf.quantize(fit, kind), fit)
-    return out
 
 
 def write(name: str, content: bytes) -> None:
@@ -83,7 +69,6 @@ def main() -> None:
         raw = rng.integers(0, 65536, 256, dtype=np.uint16).astype("<u2")
         out += record(name, raw, gguf.dequantize(raw.view(np.uint8).reshape(1, -1), kind).reshape(-1))
     write("dequantize.bin", out)
-    write("encode.bin", encoded(rng))
 
 
 if __name__ == "__main__":

@@ -27,9 +27,13 @@ struct TensorType {
   std::uint32_t id;
 };
 inline constexpr TensorType kTensorTypes[] = {
-    {DType::f32, 0},  {DType::f16, 1},   {DType::q4_0, 2},  {DType::q4_1, 3},  {DType::q5_0, 6},  {DType::q5_1, 7},
-    {DType::q8_0, 8}, {DType::q2_k, 10}, {DType::q3_k, 11}, {DType::q4_k, 12}, {DType::q5_k, 13}, {DType::q6_k, 14},
-    {DType::i8, 24},  {DType::i16, 25},  {DType::i32, 26},  {DType::i64, 27},  {DType::f64, 28},  {DType::bf16, 30},
+    {DType::f32, 0},      {DType::f16, 1},     {DType::q4_0, 2},     {DType::q4_1, 3},   {DType::q5_0, 6},
+    {DType::q5_1, 7},     {DType::q8_0, 8},    {DType::q2_k, 10},    {DType::q3_k, 11},  {DType::q4_k, 12},
+    {DType::q5_k, 13},    {DType::q6_k, 14},   {DType::i8, 24},      {DType::i16, 25},   {DType::i32, 26},
+    {DType::i64, 27},     {DType::f64, 28},    {DType::bf16, 30},    {DType::q8_1, 9},   {DType::q8_k, 15},
+    {DType::iq2_xxs, 16}, {DType::iq2_xs, 17}, {DType::iq3_xxs, 18}, {DType::iq1_s, 19}, {DType::iq4_nl, 20},
+    {DType::iq3_s, 21},   {DType::iq2_s, 22},  {DType::iq4_xs, 23},  {DType::iq1_m, 29}, {DType::tq1_0, 34},
+    {DType::tq2_0, 35},   {DType::mxfp4, 39},
 };
 
 class GgufBuilder {
@@ -37,8 +41,13 @@ class GgufBuilder {
   GgufBuilder& header(std::uint64_t tensors, std::uint64_t keys, std::uint32_t version = 3) {
     raw("GGUF", 4);
     number(Field::version, version);
-    number(Field::count, tensors);
-    return number(Field::count, keys);
+    has_narrow_counts_ = version == 1;
+    count(Field::count, tensors);
+    return count(Field::count, keys);
+  }
+  /// Counts, lengths and dimensions: 8 bytes, or 4 in version 1.
+  GgufBuilder& count(Field field, std::uint64_t value) {
+    return has_narrow_counts_ ? number(field, static_cast<std::uint32_t>(value)) : number(field, value);
   }
 
   GgufBuilder& key(std::string_view name, std::uint32_t type) {
@@ -55,7 +64,7 @@ class GgufBuilder {
   /// The head of an array; its items follow.
   GgufBuilder& array(std::string_view name, std::uint32_t type, std::uint64_t length) {
     key(name, kArray).number(Field::value_type, type);
-    return number(Field::array_length, length);
+    return count(Field::array_length, length);
   }
   GgufBuilder& item(std::string_view text) { return string(text, Field::value); }
 
@@ -63,7 +72,7 @@ class GgufBuilder {
                       std::uint64_t offset) {
     string(name, Field::key);
     number(Field::rank, static_cast<std::uint32_t>(dims.size()));
-    for (const std::int64_t dim : dims) number(Field::dim, dim);
+    for (const std::int64_t dim : dims) count(Field::dim, static_cast<std::uint64_t>(dim));
     number(Field::tensor_type, type);
     return number(Field::offset, offset);
   }
@@ -94,13 +103,14 @@ class GgufBuilder {
 
  private:
   GgufBuilder& string(std::string_view text, Field field) {
-    number(Field::length, static_cast<std::uint64_t>(text.size()));
+    count(Field::length, text.size());
     marks_.push_back({field, bytes_.size(), text.size()});
     return raw(text.data(), text.size());
   }
 
   std::vector<std::byte> bytes_;
   std::vector<Mark> marks_;
+  bool has_narrow_counts_ = false;
 };
 
 /// One key of every value type and one array of every type that may stand in one.
@@ -123,12 +133,13 @@ inline GgufBuilder every_value(std::uint32_t version = 3) {
 inline GgufBuilder every_tensor(std::uint32_t version = 3) {
   GgufBuilder b;
   b.header(std::size(kTensorTypes), 1, version).text("general.architecture", "test");
-  std::uint64_t offset = 0;
+  std::uint64_t offset = 0, end = 0;
   for (const TensorType& type : kTensorTypes) {
     b.tensor("blk.0." + std::string(info(type.dtype).name), {256, 2}, type.id, offset);
-    offset += (static_cast<std::uint64_t>(2 * row_bytes(type.dtype, 256)) + 31) / 32 * 32;
+    end = offset + static_cast<std::uint64_t>(2 * row_bytes(type.dtype, 256));
+    offset = (end + 31) / 32 * 32;
   }
-  return b.align().data(offset);
+  return b.align().data(end);
 }
 
 /// What a language model looks like, in small: names, vocabulary, weights of three encodings.
@@ -144,6 +155,15 @@ inline GgufBuilder small_model(std::uint32_t version = 3) {
   b.tensor("blk.0.attn_q.weight", {256, 2}, 12, 192);  // Q4_K: 2 * 144 = 288 bytes
   b.tensor("output_norm.weight", {32}, 0, 512);        // F32: 128 bytes
   return b.align(64).data(640);
+}
+
+/// Part `part` of `parts`: a tensor of its own of 32 floats, the vocabulary in the first.
+inline GgufBuilder split_part(std::uint16_t part, std::uint16_t parts, std::int32_t tensors) {
+  GgufBuilder b;
+  b.header(1, part == 0 ? 4 : 3).scalar("split.no", kU16, part).scalar("split.count", kU16, parts);
+  b.scalar("split.tensors.count", kI32, tensors);
+  if (part == 0) b.text("general.architecture", "llama");
+  return b.tensor("blk." + std::to_string(part) + ".attn_norm.weight", {32}, 0, 0).align().data(128);
 }
 
 }  // namespace heed::testing_gguf

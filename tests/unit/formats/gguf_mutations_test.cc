@@ -153,11 +153,17 @@ unsigned touch(const GgufFile& file) {
   return sum;
 }
 
-TEST(GgufMutations, AreLoadedOrNamedInBoundedMemory) {
+int wished_mutations() {
   const char* wish = std::getenv("HEED_MUTATIONS");
-  const int count = wish != nullptr ? std::atoi(wish) : 20'000;
-  const std::vector<GgufBuilder> seeds = {every_value(2),  every_value(3), every_tensor(2),
-                                          every_tensor(3), small_model(2), small_model(3)};
+  return wish != nullptr ? std::atoi(wish) : 20'000;
+}
+
+TEST(GgufMutations, AreLoadedOrNamedInBoundedMemory) {
+  const int count = wished_mutations();
+  std::vector<GgufBuilder> seeds;
+  for (const std::uint32_t version : {1u, 2u, 3u})
+    for (const GgufBuilder& seed : {every_value(version), every_tensor(version), small_model(version)})
+      seeds.push_back(seed);
   std::map<std::string, int> outcomes;
   std::int64_t worst_bytes = 0;
   unsigned sum = 0;
@@ -186,6 +192,37 @@ TEST(GgufMutations, AreLoadedOrNamedInBoundedMemory) {
   std::cout << "; most memory of one parse " << worst_bytes << " bytes (sum " << sum << ")\n";
   EXPECT_GT(outcomes["loaded"], 0);
   EXPECT_GT(outcomes["malformed"], count / 4);
+}
+
+// One part of three is mutated: a model, or an error that names it.
+TEST(GgufMutations, OfPartsAreJoinedOrNamed) {
+  const int count = wished_mutations();
+  const std::vector<GgufBuilder> seeds = {split_part(0, 3, 3), split_part(1, 3, 3), split_part(2, 3, 3)};
+  std::map<std::string, int> outcomes;
+  unsigned sum = 0;
+  Mutator mutator(20240608);
+  for (int i = 0; i < count; ++i) {
+    std::vector<std::vector<std::byte>> files;
+    for (const GgufBuilder& seed : seeds) files.push_back(seed.bytes());
+    files[static_cast<std::size_t>(i % 3)] = mutator.mutated({seeds[static_cast<std::size_t>(i % 3)]});
+    std::vector<GgufFile> parts;
+    for (const auto& bytes : files)
+      if (auto part = GgufFile::parse(bytes)) parts.push_back(std::move(*part));
+    const bool is_whole = parts.size() == 3;
+    const auto file = GgufFile::join(std::move(parts));
+    if (file) {
+      ASSERT_TRUE(is_whole) << i;
+      sum += touch(*file);
+    } else {
+      ASSERT_TRUE(file.error().code == Code::malformed) << i << file.error().text;
+    }
+    ++outcomes[file ? "joined" : is_whole ? "refused together" : "refused alone"];
+  }
+  std::cout << count << " mutated parts, 0 crashes;";
+  for (const auto& [name, n] : outcomes) std::cout << " " << name << " " << n;
+  std::cout << " (sum " << sum << ")\n";
+  EXPECT_GT(outcomes["joined"], 0);
+  EXPECT_GT(outcomes["refused together"], 0);
 }
 
 TEST(GgufMutations, TheBudgetHoldsForTheWorstFiles) {

@@ -18,8 +18,8 @@ using namespace testing_gguf;
 
 Expected<GgufFile> parse(const GgufBuilder& b) { return GgufFile::parse(b.bytes()); }
 
-TEST(Gguf, EveryValueTypeArrivesInBothVersions) {
-  for (const std::uint32_t version : {2u, 3u}) {
+TEST(Gguf, EveryValueTypeArrivesInEveryVersion) {
+  for (const std::uint32_t version : {1u, 2u, 3u}) {
     const GgufBuilder b = every_value(version);
     const auto file = parse(b);
     ASSERT_TRUE(file) << file.error().text;
@@ -72,8 +72,11 @@ TEST(Gguf, EveryArrayTypeArrives) {
   EXPECT_EQ(*file->metadata().reals("f64"), (std::vector<double>{0.25, 1.0}));
 }
 
-TEST(Gguf, EveryTensorTypeIsAViewOutermostFirst) {
-  const GgufBuilder b = every_tensor();
+class GgufVersions : public testing::TestWithParam<std::uint32_t> {};
+INSTANTIATE_TEST_SUITE_P(Versions, GgufVersions, testing::Values(1u, 2u, 3u));
+
+TEST_P(GgufVersions, EveryTensorTypeIsAViewOutermostFirst) {
+  const GgufBuilder b = every_tensor(GetParam());
   const auto file = parse(b);
   ASSERT_TRUE(file) << file.error().text;
   ASSERT_EQ(file->tensors().size(), std::size(kTensorTypes));
@@ -105,7 +108,7 @@ TEST(Gguf, AlignmentIsHonouredAndMovesKeepTheIndex) {
 }
 
 TEST(Gguf, AFileCutAnywhereIsANamedError) {
-  for (const GgufBuilder& b : {every_value(), every_tensor(), small_model(2)}) {
+  for (const GgufBuilder& b : {every_value(), every_tensor(), small_model(2), small_model(1), split_part(0, 2, 2)}) {
     for (std::size_t n = 0; n < b.bytes().size(); ++n) {
       const std::vector<std::byte> cut(b.bytes().begin(), b.bytes().begin() + static_cast<std::ptrdiff_t>(n));
       const auto file = GgufFile::parse(cut);
@@ -150,10 +153,12 @@ GgufBuilder with_header(const char* magic, std::uint32_t version) {
 std::vector<Malformed> malformed_headers() {
   return {
       {"magic", [] { return with_header("GGML", 3); }, Code::malformed, "not a GGUF file"},
-      {"version 0", [] { return with_header("GGUF", 0); }, Code::unsupported, "expected version 2 or 3, got 0"},
-      {"version 1", [] { return with_header("GGUF", 1); }, Code::unsupported, "expected version 2 or 3, got 1"},
-      {"version 99", [] { return with_header("GGUF", 99); }, Code::unsupported, "expected version 2 or 3, got 99"},
+      {"version 0", [] { return with_header("GGUF", 0); }, Code::unsupported, "expected version 1, 2 or 3, got 0"},
+      {"version 99", [] { return with_header("GGUF", 99); }, Code::unsupported, "expected version 1, 2 or 3, got 99"},
+      {"big endian 1", [] { return with_header("GGUF", 0x01000000); }, Code::unsupported, "big-endian (version 1)"},
       {"big endian", [] { return with_header("GGUF", 0x03000000); }, Code::unsupported, "big-endian (version 3)"},
+      {"key count 1", [] { return GgufBuilder().header(0, ~0u, 1); }, Code::malformed,
+       "4294967295 metadata keys, but only"},
       {"key count", [] { return GgufBuilder().header(0, ~0ull); }, Code::malformed, "metadata keys, but only"},
       {"tensor count", [] { return GgufBuilder().header(~0ull, 0); }, Code::malformed, "tensors, but only"},
       {"alignment 0", [] { return with_alignment(0); }, Code::malformed, "expected a power of two from 8"},
