@@ -54,11 +54,6 @@ void layer_norm_row(const float* x, const Norm& norm, std::int64_t dim, float* y
     y[i] = (x[i] - mean) * scale * norm.weight[i] + (norm.bias ? norm.bias[i] : 0.0f);
 }
 
-void norm_row(const float* x, const Norm& norm, std::int64_t dim, float* y, const Exec& exec) {
-  if (norm.kind == NormKind::layer) return layer_norm_row(x, norm, dim, y);
-  exec.kernels.layers->rms_norm(x, norm.weight, norm.eps, dim, y);
-}
-
 // Activations that few models have are written once, for the compiler to vectorize.
 template <float (*Act)(float)>
 void gated(const float* gate, const float* up, std::int64_t n, float* out) {
@@ -78,6 +73,11 @@ void gated_clamped_silu(const float* gate, const float* up, std::int64_t n, floa
 }
 
 }  // namespace
+
+void norm_row(const float* x, const Norm& norm, std::int64_t dim, float* y, const Exec& exec) noexcept {
+  if (norm.kind == NormKind::layer) return layer_norm_row(x, norm, dim, y);
+  exec.kernels.layers->rms_norm(x, norm.weight, norm.eps, dim, y);
+}
 
 void norm_rows(float* x, std::int64_t stride, const Norm& norm, std::int64_t rows, std::int64_t dim, Exec& exec) {
   exec.pool.parallel_for(rows, kRowsPerTask, [&](std::int64_t begin, std::int64_t end, int) {
@@ -110,8 +110,7 @@ GatedRow gated_row(Activation act, const Exec& exec) noexcept {
   return gated_clamped_silu;
 }
 
-Expected<Activations> activate_quantized(const float* x, Activation act, std::int64_t rows, std::int64_t n,
-                                         ActivationForms forms, Exec& exec) {
+void activate(const float* x, Activation act, std::int64_t n, float* y, const Exec& exec) noexcept {
   constexpr std::int64_t kStep = 256;
   static constexpr auto kOnes = [] {
     std::array<float, kStep> ones{};
@@ -119,9 +118,12 @@ Expected<Activations> activate_quantized(const float* x, Activation act, std::in
     return ones;
   }();
   const GatedRow run = gated_row(act, exec);
-  return make_rows(rows, n, forms, exec, [&](std::int64_t r, float* y) {
-    for (std::int64_t i = 0; i < n; i += kStep) run(x + r * n + i, kOnes.data(), std::min(kStep, n - i), y + i);
-  });
+  for (std::int64_t i = 0; i < n; i += kStep) run(x + i, kOnes.data(), std::min(kStep, n - i), y + i);
+}
+
+Expected<Activations> activate_quantized(const float* x, Activation act, std::int64_t rows, std::int64_t n,
+                                         ActivationForms forms, Exec& exec) {
+  return make_rows(rows, n, forms, exec, [&](std::int64_t r, float* y) { activate(x + r * n, act, n, y, exec); });
 }
 
 void embed_rows(const Tensor& table, std::span<const std::int32_t> tokens, float scale, float* out, Exec& exec) {

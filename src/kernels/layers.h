@@ -21,6 +21,9 @@ struct Norm {
   const float* bias = nullptr;    // [dim] or none; of kind layer
 };
 
+/// One row of `dim` floats; x and y may be the same.
+void norm_row(const float* x, const Norm& norm, std::int64_t dim, float* y, const Exec& exec) noexcept;
+
 /// Norms rows of `dim` floats, `stride` apart, in place.
 void norm_rows(float* x, std::int64_t stride, const Norm& norm, std::int64_t rows, std::int64_t dim, Exec& exec);
 
@@ -36,6 +39,9 @@ enum class Activation : std::uint8_t { silu, gelu, gelu_tanh, relu, relu_squared
 
 /// act(gate) * up over values side by side, as matmul() ends with it.
 GatedRow gated_row(Activation act, const Exec& exec) noexcept;
+
+/// y = act(x) over n values, n a multiple of 16; serial. y may be x.
+void activate(const float* x, Activation act, std::int64_t n, float* y, const Exec& exec) noexcept;
 
 /// act(x) [rows, n] without a gate, quantized; n is a multiple of 32.
 Expected<Activations> activate_quantized(const float* x, Activation act, std::int64_t rows, std::int64_t n,

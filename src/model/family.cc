@@ -14,6 +14,7 @@ constexpr auto kFamilies = std::to_array<Family>({
     {"llama", read_llama},
     {"granite", read_granite},
     {"granitemoe", read_granite_moe},
+    {"granitehybrid", read_granite_hybrid},
     {"smollm3", read_smollm3},
     {"qwen2", read_qwen2},
     {"qwen2moe", read_qwen2_moe},
@@ -113,6 +114,25 @@ Expected<std::int32_t> read_vocab(const Metadata& m, const std::string& prefix) 
   return static_cast<std::int32_t>(n);
 }
 
+// One number for all layers, or one a layer; 0 where a layer does not attend, which the family's reader sees to.
+Expected<std::vector<std::int64_t>> read_kv_heads(const Metadata& m, const std::string& p, std::int64_t layers,
+                                                  std::int64_t heads) {
+  const std::string key = p + "attention.head_count_kv";
+  const auto* each = m.integers(key);
+  if (!each) {
+    HEED_ASSIGN(const std::int64_t all, m.integer(key, heads, 1, 1024));
+    return std::vector<std::int64_t>(static_cast<std::size_t>(layers), all);
+  }
+  if (static_cast<std::int64_t>(each->size()) != layers)
+    return fail(Code::malformed,
+                "model: head_count_kv has " + std::to_string(each->size()) + " layers of " + std::to_string(layers),
+                key);
+  for (const std::int64_t n : *each)
+    if (n < 0 || n > 1024)
+      return fail(Code::malformed, "model: head_count_kv must be in 0..1024, got " + std::to_string(n), key);
+  return *each;
+}
+
 }  // namespace
 
 std::span<const Family> families() noexcept { return kFamilies; }
@@ -160,7 +180,7 @@ Expected<ModelSpec> read_llama_like(const Metadata& m, std::string_view family) 
                                               ? m.integer(p + "feed_forward_length", experts.ffn_dim, 1, kMax)
                                               : m.need_integer(p + "feed_forward_length", 1, kMax));
   HEED_ASSIGN(const std::int64_t heads, m.need_integer(p + "attention.head_count", 1, 1024));
-  HEED_ASSIGN(const std::int64_t kv_heads, m.integer(p + "attention.head_count_kv", heads, 1, 1024));
+  HEED_ASSIGN(const std::vector<std::int64_t> kv_heads, read_kv_heads(m, p, layers, heads));
   HEED_ASSIGN(const std::int64_t head_dim, m.integer(p + "attention.key_length", dim / heads, 1, 4096));
   HEED_ASSIGN(const std::int64_t v_dim, m.integer(p + "attention.value_length", head_dim, 1, 4096));
   if (v_dim != head_dim)
@@ -179,7 +199,6 @@ Expected<ModelSpec> read_llama_like(const Metadata& m, std::string_view family) 
   s.norm_eps = static_cast<float>(eps);
   BlockSpec b;
   b.attention = {.heads = static_cast<std::int32_t>(heads),
-                 .kv_heads = static_cast<std::int32_t>(kv_heads),
                  .mask = {.causal = true},
                  .score = {.scale = static_cast<float>(score_scale)}};
   b.rope = {.dims = static_cast<std::int32_t>(rope_dims), .base = static_cast<float>(base)};
@@ -187,6 +206,8 @@ Expected<ModelSpec> read_llama_like(const Metadata& m, std::string_view family) 
   b.ffn_dim = static_cast<std::int32_t>(ffn_dim);
   b.experts = experts;
   s.blocks.assign(static_cast<std::size_t>(layers), b);
+  for (std::size_t i = 0; i < s.blocks.size(); ++i)
+    s.blocks[i].attention.kv_heads = static_cast<std::int32_t>(kv_heads[i]);
   for (BlockSpec& block : s.blocks) HEED_TRY(read_scores(m, p, block));
   HEED_TRY(read_rope_scaling(m, family, family != "gpt-oss", s));
   HEED_TRY(read_scales(m, p, s));

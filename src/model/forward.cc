@@ -117,7 +117,7 @@ Expected<void> block(Step& s, const BlockSpec& b, const BlockWeights& w, std::in
   Arena& arena = s.exec.arena;
   const std::size_t mark = arena.mark();
   const bool shares = b.is_parallel && w.ffn_norm.weight.empty();
-  const bool wants_floats = forms_for(w.q.w, w.k.w, w.v.w, w.decay.w, w.write.w) == ActivationForms::both ||
+  const bool wants_floats = forms_for(w.q.w, w.k.w, w.v.w, w.decay.w, w.write.w, w.ssm_in.w) == ActivationForms::both ||
                             (shares && ffn_forms(b, w) == ActivationForms::both);
   HEED_ASSIGN(const Activations input,
               input_of(s, w.attn_norm, wants_floats ? ActivationForms::both : ActivationForms::integers));
@@ -125,7 +125,7 @@ Expected<void> block(Step& s, const BlockSpec& b, const BlockWeights& w, std::in
   if (b.is_parallel && !shares) {
     HEED_ASSIGN(ffn_input, input_of(s, w.ffn_norm, ffn_forms(b, w)));
   }
-  HEED_TRY(attention_half(s, b, w, layer, input));
+  HEED_TRY(b.kind == AttentionKind::mamba ? mamba_half(s, b, w, layer, input) : attention_half(s, b, w, layer, input));
   if (b.has_cross) {
     arena.rewind(mark);
     HEED_ASSIGN(const Activations query, input_of(s, w.cross_norm, forms_for(w.cross_q.w)));
@@ -217,6 +217,8 @@ std::vector<KvLayerSpec> kv_layers(const ModelSpec& spec) {
   for (const BlockSpec& b : spec.blocks) {
     if (b.kind == AttentionKind::linear)
       layers.push_back({.state_floats = linear_state_floats(b.linear)});
+    else if (b.kind == AttentionKind::mamba)
+      layers.push_back({.state_floats = linear_state_floats(b.linear) + b.mamba.history_floats(b.linear)});
     else
       layers.push_back({b.attention.kv_heads, b.head_dim, b.head_dim});
   }
@@ -233,15 +235,15 @@ std::vector<KvLayerSpec> scratch_layers(const ModelSpec& spec) {
 std::size_t step_bytes(const ModelSpec& spec, std::int64_t rows, std::int64_t logit_rows) {
   const Widths w = widths(spec);
   std::int64_t angles = 0;  // floats a row
-  std::int64_t experts = 0;
+  std::int64_t extra = 0;   // bytes a row, of experts or a state space layer
   for (std::size_t i = 0; i < spec.blocks.size(); ++i) {
     if (first_alike(spec.blocks, i) == i) angles += spec.blocks[i].rope.dims;
-    experts = std::max(experts, expert_bytes_per_row(spec, spec.blocks[i]));
+    extra = std::max({extra, expert_bytes_per_row(spec, spec.blocks[i]), mamba_bytes_per_row(spec.blocks[i])});
   }
   // Activations come thrice (float, two int8 with scales, these laid out in tiles): 9 bytes a value are enough;
   // attention's scratch is bounded by its own spans and counted with the fixed part.
   const std::int64_t per_row = 4 * (2 * spec.dim + w.qkv + w.heads + w.ffn + 2 * w.kv_heads + angles) + 13 * spec.dim +
-                               9 * (3 * spec.dim + w.heads + w.ffn) + experts + 64;
+                               9 * (3 * spec.dim + w.heads + w.ffn) + extra + 64;
   constexpr std::int64_t kFixed = std::int64_t{64} << 20;
   return static_cast<std::size_t>(rows * per_row + logit_rows * 9 * spec.dim + kFixed);
 }

@@ -26,6 +26,17 @@ Expected<void> check_block(const BlockSpec& b, std::size_t layer) {
   if (b.kind == AttentionKind::linear && b.linear.kind == LinearKind::performer &&
       (b.linear.features < 16 || b.linear.features > 1024 || b.linear.features % 16 != 0))
     return wrong(at + "features must be a multiple of 16 in 16..1024", b.linear.features);
+  if (b.kind == AttentionKind::mamba) {
+    const LinearSpec& l = b.linear;
+    if (b.mamba.taps < 1 || b.mamba.taps > 16) return wrong(at + "convolution taps must be in 1..16", b.mamba.taps);
+    if (l.heads < 1 || l.heads > 1024 || b.mamba.groups < 1 || l.heads % b.mamba.groups != 0)
+      return wrong(at + "groups must divide the heads, in 1..1024, which are " + std::to_string(l.heads),
+                   b.mamba.groups);
+    if (l.k_dim < 16 || l.k_dim > 1024 || l.k_dim % 16 != 0)
+      return wrong(at + "state size must be a multiple of 16 in 16..1024", l.k_dim);
+    if (l.v_dim < 16 || l.v_dim > 1024 || l.v_dim % 16 != 0)
+      return wrong(at + "head size must be a multiple of 16 in 16..1024", l.v_dim);
+  }
   if (const ExpertSpec& e = b.experts; e.count > 0) {
     if (e.used < 1 || e.used > e.count || e.used > 64)
       return wrong(at + "experts used must be in 1..64 and at most " + std::to_string(e.count), e.used);

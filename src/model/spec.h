@@ -30,13 +30,28 @@ struct ExpertSpec {
   float scale = 1.0f;               // of the weights of the chosen
 };
 
-/// What a block does with its past: keeps every key and value, or one state of fixed size.
-enum class AttentionKind : std::uint8_t { softmax, linear };
+/// What a block does with its past: keeps every key and value, or one state of fixed size (linear attention, Mamba 2).
+enum class AttentionKind : std::uint8_t { softmax, linear, mamba };
+
+/// A state space layer (Mamba 2, Dao & Gu 2024): gated linear attention whose queries, keys and values went through a
+/// short convolution. BlockSpec::linear says its heads, state size (k_dim) and head size (v_dim).
+struct MambaSpec {
+  std::int32_t groups = 1;  // of heads that share queries and keys
+  std::int32_t taps = 4;    // of the convolution, the newest position's the last
+
+  std::int64_t inner(const LinearSpec& l) const noexcept { return std::int64_t{l.heads} * l.v_dim; }
+  /// Channels of the convolution: values, keys, queries.
+  std::int64_t channels(const LinearSpec& l) const noexcept { return inner(l) + 2 * std::int64_t{groups} * l.k_dim; }
+  /// Of a sequence and layer, besides the linear state: inputs of the convolution, of the current chunk and those
+  /// that reach into it.
+  std::int64_t history_floats(const LinearSpec& l) const noexcept { return (kLinearChunk + taps - 1) * channels(l); }
+};
 
 struct BlockSpec {
   AttentionKind kind = AttentionKind::softmax;
-  AttentionSpec attention;      // heads of either kind
-  LinearSpec linear;            // of kind linear; its projection is a weight
+  AttentionSpec attention;  // heads of either kind
+  LinearSpec linear;        // of the kinds with a state; its projection is a weight
+  MambaSpec mamba;
   float max_alibi_bias = 0.0f;  // > 0: ALiBi slopes up to it
   T5Buckets relative;           // with has_relative_bias
   bool has_relative_bias = false, has_sink_logits = false;

@@ -47,6 +47,11 @@ Expected<void> join(Step& s, const Activations& input, const Linear& w, const No
 /// The block's first half: s.x += attention of `input`.
 Expected<void> attention_half(Step& s, const BlockSpec& b, const BlockWeights& w, std::int32_t layer,
                               const Activations& input);
+/// The same of a block of kind mamba.
+Expected<void> mamba_half(Step& s, const BlockSpec& b, const BlockWeights& w, std::int32_t layer,
+                          const Activations& input);
+/// Bytes of the arena that a row of it takes.
+std::int64_t mamba_bytes_per_row(const BlockSpec& b);
 /// Between them, with has_cross: s.x += attention of every item's rows to its source.
 Expected<void> cross_half(Step& s, const BlockSpec& b, const BlockWeights& w, std::int32_t layer,
                           const Activations& input);

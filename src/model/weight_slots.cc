@@ -87,6 +87,19 @@ struct BlockVisit {
     return linear("attn_output", dim, q, w.o);
   }
 
+  Expected<void> mamba() const {
+    const LinearSpec& l = b.linear;
+    const std::int64_t inner = b.mamba.inner(l), channels = b.mamba.channels(l);
+    HEED_TRY(linear("ssm_in", inner + channels + l.heads, spec.dim, w.ssm_in));
+    HEED_TRY(visit({p + "ssm_conv1d.weight", "", channels, b.mamba.taps, &w.conv}));
+    HEED_TRY(visit({p + "ssm_conv1d.bias", "", 0, channels, &w.conv_bias, 0, 0, true}));
+    HEED_TRY(vector("ssm_dt.bias", l.heads, w.decay_bias));
+    HEED_TRY(visit({p + "ssm_a", "", l.heads, 1, &w.decay_rate}));
+    HEED_TRY(visit({p + "ssm_d", "", l.heads, 1, &w.skip}));
+    HEED_TRY(visit({p + "ssm_norm.weight", "", b.mamba.groups, inner / b.mamba.groups, &w.ssm_norm}));
+    return linear("ssm_out", spec.dim, inner, w.ssm_out);
+  }
+
   Expected<void> cross_attention() const {
     const std::int64_t head = b.head_dim, q = head * b.attention.heads, kv = head * b.attention.kv_heads;
     HEED_TRY(norm("cross_attn_norm", w.cross_norm));
@@ -135,7 +148,7 @@ struct BlockVisit {
 
   Expected<void> all() const {
     HEED_TRY(norms());
-    HEED_TRY(attention());
+    HEED_TRY(b.kind == AttentionKind::mamba ? mamba() : attention());
     if (b.has_cross) HEED_TRY(cross_attention());
     return b.experts.count > 0 ? experts() : feed_forward();
   }

@@ -16,11 +16,22 @@ std::string shape_text(std::int64_t rows, std::int64_t cols) {
   return "[" + (rows > 0 ? std::to_string(rows) + ", " : std::string()) + std::to_string(cols) + "]";
 }
 
+// [rows, cols] -> [cols, rows].
+Vector turned(const Vector& x, std::int64_t cols) {
+  Vector out(x.size());
+  const std::int64_t rows = static_cast<std::int64_t>(x.size()) / cols;
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (std::int64_t c = 0; c < cols; ++c)
+      out[static_cast<std::size_t>(c * rows + r)] = x[static_cast<std::size_t>(r * cols + c)];
+  return out;
+}
+
 // What the kernels look up, made once of what the file holds.
 void make_tables(const BlockSpec& b, const ModelWeights& weights, BlockWeights& w) {
   if (b.max_alibi_bias > 0) w.alibi_slope = alibi_slopes(b.attention.heads, b.max_alibi_bias);
   if (b.has_qkv_bias && b.qk_norm == QkNorm::none && b.kind == AttentionKind::softmax)
     w.k_center = key_center(rope_of(b, weights), b.head_dim, w.k.bias);
+  if (b.kind == AttentionKind::mamba) w.conv_by_tap = turned(w.conv, b.mamba.taps);
   if (b.has_relative_bias) w.by_distance = t5_by_distance(b.relative, w.relative_bias, b.attention.heads);
 }
 

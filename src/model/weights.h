@@ -45,8 +45,12 @@ struct BlockWeights {
   Vector alibi_slope, by_distance;  // made of the spec and the above, see Score
   Vector k_center;                  // [kv_heads, head_dim] or empty, see key_center
   Vector features;                  // performer: [head_dim, features]
-  Linear decay, write;              // gated kinds: [kv_heads, dim] each
-  Vector decay_rate, decay_bias;    // gated kinds: [kv_heads]; log decay = rate * softplus(decay x + bias), rate < 0
+  Linear ssm_in, ssm_out;    // mamba: [inner + channels + heads, dim] (gate, convolution, time steps), [dim, inner]
+  Vector conv, conv_by_tap;  // mamba: [channels, taps], and turned round
+  Vector conv_bias, skip, ssm_norm;  // mamba: [channels], [heads], [inner]
+  Linear decay, write;               // gated kinds: [kv_heads, dim] each
+  Vector decay_rate,
+      decay_bias;  // gated kinds and mamba: [kv_heads]; log decay = rate * softplus(decay x + bias), rate < 0
 };
 
 struct ModelWeights {

@@ -25,6 +25,9 @@ COMMON = dict(vocab_size=VOCAB, num_hidden_layers=LAYERS, hidden_size=32, interm
 GROUPED = dict(COMMON, num_key_value_heads=1)
 HEAD = dict(GROUPED, head_dim=16)
 MOE = dict(GROUPED, num_hidden_layers=2, num_experts_per_tok=2)
+HYBRID = dict(GROUPED, num_hidden_layers=3, layer_types=["linear_attention", "full_attention", "linear_attention"],
+              shared_intermediate_size=32, mamba_n_heads=4, mamba_d_head=16, mamba_n_groups=2, mamba_d_state=16, mamba_d_conv=4,
+              mamba_expand=2)
 HEAD_MOE = dict(MOE, head_dim=16)
 WINDOW_EVERY_OTHER = ["sliding_attention", "full_attention"]
 
@@ -48,6 +51,10 @@ MODELS = {
         **GROUPED, embedding_multiplier=3.0, residual_multiplier=0.4, attention_multiplier=0.2, logits_scaling=2.5)),
     "granitemoe": ("granitemoe", tf.GraniteMoeForCausalLM, tf.GraniteMoeConfig(
         **MOE, num_local_experts=4, embedding_multiplier=3.0, residual_multiplier=0.4, logits_scaling=2.5)),
+    "granitehybrid": ("granitehybrid", tf.GraniteMoeHybridForCausalLM, tf.GraniteMoeHybridConfig(
+        **dict(HYBRID, num_hidden_layers=2, layer_types=HYBRID["layer_types"][:2]), num_local_experts=3, num_experts_per_tok=2, embedding_multiplier=3.0, residual_multiplier=0.4, logits_scaling=2.5)),
+    "granite4-dense": ("granitehybrid", tf.GraniteMoeHybridForCausalLM, tf.GraniteMoeHybridConfig(
+        **HYBRID, num_local_experts=0, num_experts_per_tok=0, position_embedding_type="rope")),
     "smollm3": ("smollm3", tf.SmolLM3ForCausalLM, tf.SmolLM3Config(**GROUPED)),
     "qwen2": ("qwen2", tf.Qwen2ForCausalLM, tf.Qwen2Config(**GROUPED, rope_theta=1e6)),
     "qwen2moe": ("qwen2moe", tf.Qwen2MoeForCausalLM, tf.Qwen2MoeConfig(
@@ -104,13 +111,15 @@ PARTS = {
     "mlp.gate": "ffn_gate_inp", "mlp.router": "ffn_gate_inp", "mlp.shared_expert_gate": "ffn_gate_inp_shexp",
     "mlp.shared_expert.gate_proj": "ffn_gate_shexp", "mlp.shared_expert.up_proj": "ffn_up_shexp",
     "mlp.shared_expert.down_proj": "ffn_down_shexp",
+    "mamba.in_proj": "ssm_in", "mamba.out_proj": "ssm_out", "mamba.conv1d": "ssm_conv1d", "mamba.norm": "ssm_norm",
+    "mamba.dt_bias": "ssm_dt", "mamba.A_log": "ssm_a", "mamba.D": "ssm_d",
     "input_layernorm": "attn_norm", "ln_1": "attn_norm", "ln_2": "ffn_norm", "post_attention_layernorm": "ffn_norm",
 }
 SANDWICH = {"post_attention_layernorm": "post_attention_norm", "pre_feedforward_layernorm": "ffn_norm",
             "post_feedforward_layernorm": "post_ffw_norm"}
 OWN_PARTS = {"gemma2": SANDWICH, "gemma3": SANDWICH, "olmo2": SANDWICH,
              "gpt-oss": {"post_attention_layernorm": "post_attention_norm"}}
-NEIGHBOURS = ("llama", "granite", "granitemoe", "smollm3")  # GGUF's order of q and k: RoPE pairs are neighbours
+NEIGHBOURS = ("llama", "granite", "granitemoe", "granitehybrid", "smollm3")  # GGUF's order of q and k: RoPE pairs are neighbours
 
 
 def permute(w, heads):
@@ -144,6 +153,13 @@ def tensors(arch, config, name, data):
         return [(f"{TOP[stem.rsplit('.', 1)[-1]]}.{leaf}", data + 1 if keeps_distance(arch, leaf, data) else data)]
     layer, part = found.groups()
     part = part.replace("block_sparse_moe", "mlp")
+    if part.startswith("mamba."):
+        return [mamba(config, layer, part, leaf, data)]
+    if part.startswith("shared_mlp."):  # gate and up are one tensor
+        suffix = "_shexp" if config.num_local_experts else ""
+        if part.endswith("output_linear"):
+            return [(f"blk.{layer}.ffn_down{suffix}.weight", data)]
+        return [(f"blk.{layer}.ffn_{kind}{suffix}.weight", half) for kind, half in zip(("gate", "up"), np.split(data, 2))]
     if part.startswith("mlp.experts."):
         return experts(arch, layer, part.split(".")[-1], data)
     if part == "mlp.shared_expert_gate":
@@ -159,6 +175,18 @@ def tensors(arch, config, name, data):
         data = data + 1
     leaf = leaf if leaf in ("weight", "bias") else "weight"
     return [(f"blk.{layer}.{(PARTS | OWN_PARTS.get(arch, {}))[part]}.{leaf}", data)]
+
+
+def mamba(config, layer, part, leaf, data):
+    if part == "mamba.conv1d" and leaf == "weight":
+        data = data[:, 0]
+    if part == "mamba.A_log":
+        data = -np.exp(data)
+    if part in ("mamba.A_log", "mamba.D"):
+        return f"blk.{layer}.{PARTS[part]}", data.reshape(-1, 1)
+    if part == "mamba.norm":
+        data = data.reshape(config.mamba_n_groups, -1)
+    return f"blk.{layer}.{PARTS[part]}.{'bias' if part == 'mamba.dt_bias' else leaf}", data
 
 
 def get(config, *names):
@@ -214,6 +242,15 @@ def write_scales(w, arch, config):
         w.add_sliding_window(window)
 
 
+def write_mamba(w, config):
+    w.add_ssm_conv_kernel(config.mamba_d_conv)
+    w.add_ssm_inner_size(config.mamba_n_heads * config.mamba_d_head)
+    w.add_ssm_state_size(config.mamba_d_state)
+    w.add_ssm_time_step_rank(config.mamba_n_heads)
+    w.add_ssm_group_count(config.mamba_n_groups)
+    w.add_bool("granitehybrid.rope.scaling.finetuned", config.position_embedding_type == "rope")
+
+
 def write_experts(w, config):
     if not (count := get(config, "num_local_experts", "num_experts")):
         return
@@ -221,8 +258,14 @@ def write_experts(w, config):
     w.add_expert_used_count(config.num_experts_per_tok)
     if ffn := get(config, "moe_intermediate_size"):
         w.add_expert_feed_forward_length(ffn)
-    if shared := get(config, "shared_expert_intermediate_size"):
+    if shared := get(config, "shared_expert_intermediate_size", "shared_intermediate_size"):
         w.add_expert_shared_feed_forward_length(shared)
+
+
+def feed_forward_length(arch, config):
+    if arch == "granitehybrid" and not config.num_local_experts:
+        return config.shared_intermediate_size
+    return get(config, "n_inner", "ffn_hidden_size", "intermediate_size")
 
 
 def write_weights(name, arch, model, config):
@@ -230,9 +273,13 @@ def write_weights(name, arch, model, config):
     w.add_context_length(64 if name == "short-rope" else 128)
     w.add_embedding_length(config.hidden_size)
     w.add_block_count(config.num_hidden_layers)
-    w.add_feed_forward_length(get(config, "n_inner", "ffn_hidden_size", "intermediate_size"))
+    w.add_feed_forward_length(feed_forward_length(arch, config))
     w.add_head_count(config.num_attention_heads)
-    w.add_head_count_kv(1 if arch == "falcon" else get(config, "num_key_value_heads", "num_attention_heads"))
+    kv_heads = 1 if arch == "falcon" else get(config, "num_key_value_heads", "num_attention_heads")
+    if arch == "granitehybrid":
+        write_mamba(w, config)
+        kv_heads = [0 if kind == "linear_attention" else kv_heads for kind in config.layer_types]
+    w.add_head_count_kv(kv_heads)
     w.add_key_length(16)
     w.add_value_length(16)
     if eps := get(config, "rms_norm_eps"):

@@ -7,6 +7,7 @@ namespace heed {
 Expected<ModelSpec> read_llama(const Metadata& metadata);
 Expected<ModelSpec> read_granite(const Metadata& metadata);
 Expected<ModelSpec> read_granite_moe(const Metadata& metadata);
+Expected<ModelSpec> read_granite_hybrid(const Metadata& metadata);
 Expected<ModelSpec> read_smollm3(const Metadata& metadata);
 Expected<ModelSpec> read_qwen2(const Metadata& metadata);
 Expected<ModelSpec> read_qwen2_moe(const Metadata& metadata);

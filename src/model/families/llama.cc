@@ -1,5 +1,5 @@
-// llama.cc -- Llama 2 and 3, Mistral, Mixtral, SmolLM, Granite. GGUF permutes q and k so that RoPE pairs are
-// neighbours.
+// llama.cc -- Llama 2 and 3, Mistral, Mixtral, SmolLM, Granite (dense, MoE, hybrid). GGUF permutes q and k so that RoPE
+// pairs are neighbours.
 #include "model/families/families.h"
 
 namespace heed {
@@ -9,6 +9,29 @@ Expected<ModelSpec> read_with_neighbours(const Metadata& metadata, std::string_v
   HEED_ASSIGN(ModelSpec spec, read_llama_like(metadata, family));
   each_block(spec, [](BlockSpec& block) { block.rope.interleaved = true; });
   return spec;
+}
+
+// {family}.ssm.*: what a state space layer is.
+Expected<void> read_mamba(const Metadata& m, const std::string& p, BlockSpec& block) {
+  HEED_ASSIGN(const std::int64_t taps, m.need_integer(p + "ssm.conv_kernel", 1, 16));
+  HEED_ASSIGN(const std::int64_t inner, m.need_integer(p + "ssm.inner_size", 1, 1 << 20));
+  HEED_ASSIGN(const std::int64_t state, m.need_integer(p + "ssm.state_size", 1, 1024));
+  HEED_ASSIGN(const std::int64_t heads, m.need_integer(p + "ssm.time_step_rank", 1, 1024));
+  HEED_ASSIGN(const std::int64_t groups, m.integer(p + "ssm.group_count", 1, 1, 1024));
+  if (inner % heads != 0)
+    return fail(Code::malformed, "model: " + std::to_string(heads) + " heads do not divide " + std::to_string(inner),
+                p + "ssm.inner_size");
+  const auto count = static_cast<std::int32_t>(heads);
+  block.kind = AttentionKind::mamba;
+  block.attention.kv_heads = block.attention.heads;
+  block.rope.dims = 0;
+  block.mamba = {.groups = static_cast<std::int32_t>(groups), .taps = static_cast<std::int32_t>(taps)};
+  block.linear = {.kind = LinearKind::gated,
+                  .heads = count,
+                  .kv_heads = count,
+                  .k_dim = static_cast<std::int32_t>(state),
+                  .v_dim = static_cast<std::int32_t>(inner / heads)};
+  return {};
 }
 
 // Granite's file keeps what logits are divided by.
@@ -27,6 +50,19 @@ Expected<ModelSpec> read_llama(const Metadata& metadata) { return read_with_neig
 Expected<ModelSpec> read_granite(const Metadata& metadata) { return read_granite_like(metadata, "granite"); }
 
 Expected<ModelSpec> read_granite_moe(const Metadata& metadata) { return read_granite_like(metadata, "granitemoe"); }
+
+// Granite 4: most layers are Mamba 2's, those that attend may have no positions.
+Expected<ModelSpec> read_granite_hybrid(const Metadata& metadata) {
+  HEED_ASSIGN(ModelSpec spec, read_granite_like(metadata, "granitehybrid"));
+  HEED_ASSIGN(const bool has_positions, metadata.flag("granitehybrid.rope.scaling.finetuned", true));
+  for (BlockSpec& block : spec.blocks) {
+    if (block.attention.kv_heads == 0)
+      HEED_TRY(read_mamba(metadata, "granitehybrid.", block));
+    else if (!has_positions)
+      block.rope.dims = 0;
+  }
+  return spec;
+}
 
 // SmolLM 3: every fourth layer has no positions (Yang et al. 2025).
 Expected<ModelSpec> read_smollm3(const Metadata& metadata) {
