@@ -51,6 +51,7 @@ void add_model_options(CLI::App& g, BenchOptions& o) {
   g.add_option("--activations", o.load.activations, "auto, exact (16 bits) or fast (8 bits)");
   g.add_option("--weights", o.load.weights, "file, or f32: dequantized");
   add_attention_options(g, o.attention);
+  add_lora_option(g, o.load);
   add_pack_options(g, o.load);
 }
 
@@ -126,7 +127,8 @@ constexpr Group kGroups[] = {
     {"roofline", "ceilings and kernels in one picture", "heed bench roofline --plot roofline.svg", add_roofline_options,
      bench_roofline},
     {"llm", "prefill, decode, load time and peak memory of whole models",
-     "heed bench llm --model qwen2.5-coder-0.5b-instruct --json\n  heed bench llm --prefill 0 --sequences 8",
+     "heed bench llm --model qwen2.5-coder-0.5b-instruct --json\n  heed bench llm --prefill 0 --sequences 8\n  "
+     "heed bench llm --model smollm2-135m-instruct --lora style.gguf:0.5",
      add_llm_options, bench_llm},
     {"longctx", "decode and prefill deep in a long context, and a long prompt",
      "heed bench longctx --depth 4096 --depth 16384", add_longctx_options, bench_longctx},

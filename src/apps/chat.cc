@@ -215,7 +215,8 @@ void add_chat(CLI::App& app, Command& command) {
   CLI::App* sub = app.add_subcommand("chat", "talk with a model in the terminal");
   sub->footer(
       "Examples:\n  heed chat\n  heed chat --model smollm2-135m-instruct -p \"Why is the sky blue?\"\n  echo \"Hello\" "
-      "| heed chat\n  heed chat --attention topk_pages --window 1024 --budget 2048");
+      "| heed chat\n  heed chat --attention topk_pages --window 1024 --budget 2048\n  heed "
+      "chat --lora style.gguf:0.5");
   auto o = std::make_shared<ChatOptions>();
   o->request.sampling.temperature = 0.0f;
   sub->add_option("--model", o->model,
@@ -239,6 +240,7 @@ void add_chat(CLI::App& app, Command& command) {
   sub->add_option("--speculation", o->load.speculation, "auto: guess tokens where it is faster; off")
       ->check(CLI::IsMember({"auto", "off"}));
   sub->add_option("--cpu", o->load.cpu, "kernel table (default: best)")->envname("HEED_CPU");
+  add_lora_option(*sub, o->load);
   add_pack_options(*sub, o->load);
   add_verify_option(*sub);
   sub->add_flag("--json", o->json, "one JSON object an answer");

@@ -16,12 +16,16 @@ struct Command {
 /// How packed weights are kept, for the commands that load a model.
 void add_pack_options(CLI::App& app, LoadOptions& options);
 
+/// `--lora`, likewise.
+void add_lora_option(CLI::App& app, LoadOptions& options);
+
 // One per file; the name says which.
 void add_pull(CLI::App& app, Command& command);
 void add_models(CLI::App& app, Command& command);
 void add_rm(CLI::App& app, Command& command);
 void add_import(CLI::App& app, Command& command);
 void add_inspect(CLI::App& app, Command& command);
+void add_convert(CLI::App& app, Command& command);
 void add_tokenize(CLI::App& app, Command& command);
 void add_chat(CLI::App& app, Command& command);
 void add_serve(CLI::App& app, Command& command);

@@ -121,6 +121,7 @@ LoadOptions load_options(const Config& config) {
   use_pack_cache(options);
   options.pack_cache_bytes = config.pack_cache_bytes;
   options.kv_dtype = config.kv_dtype;
+  options.lora = config.lora;
   options.activations = config.activations;
   options.speculation = config.speculation;
   options.cpu = config.cpu;
@@ -248,8 +249,8 @@ void add_serve(CLI::App& app, Command& command) {
   sub->add_flag("--print-config", flags->print_config, "Show every setting and where it comes from");
   for (const ConfigRow& row : config_table()) add_option(*sub, *flags, row);
   sub->footer(
-      "Each option is also a key of heed.toml and a HEED_ variable.\nExample:\n  heed serve --port 8080 --model "
-      "qwen2.5-coder-0.5b-instruct");
+      "Each option is also a key of heed.toml and a HEED_ variable.\nExamples:\n  heed serve --port 8080 --model "
+      "qwen2.5-coder-0.5b-instruct\n  heed serve --model smollm2-135m-instruct --lora style.gguf:0.5");
   sub->callback([flags, &command] { command.run = [flags] { return run_serve(*flags); }; });
 }
 

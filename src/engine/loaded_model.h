@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine/engine.h"
 #include "text/chat_template.h"
@@ -15,6 +16,7 @@ struct LoadOptions {
   std::int64_t kv_bytes = 0;         // page pool; 0: room for two full contexts, at most a quarter of free memory
   std::string kv_dtype = "bf16";     // see kKvDtypes
   std::string weights = "file";      // file, or a type of model/mix.h; f32: the yardstick of quality measurements
+  std::vector<std::string> lora;     // adapters to merge: FILE or FILE:SCALE; such weights are packed at every start
   std::string activations = "auto";  // exact: 16 bits; fast: 8 bits; auto: what the model needs (docs/adr/0004)
   std::string speculation = "auto";  // auto: guesses tokens where it pays (docs/adr/0007); off
   std::string cpu;                   // kernel table by name; empty: best

@@ -37,6 +37,8 @@ constexpr std::array kRows = {
     ConfigRow{"server", "worker_threads", &C::worker_threads, 1, 64, false, "threads that parse and tokenize requests"},
     ConfigRow{"model", "model", &C::model, 0, 0, false,
               "names or files; the first is the default; none: all that were pulled"},
+    ConfigRow{"model", "lora", &C::lora, 0, 0, false,
+              "LoRA adapters, FILE or FILE:SCALE, merged into each model that is loaded"},
     ConfigRow{"model", "max_loaded", &C::max_loaded, 1, 64, false, "models in memory at a time"},
     ConfigRow{"model", "threads", &C::threads, 0, 1024, false,
               "threads of a model; 0: as many as this process may use"},

@@ -25,7 +25,7 @@ struct Config {
   std::int64_t header_timeout_ms = 10'000, idle_timeout_ms = 75'000, write_timeout_ms = 8'000;
   std::int64_t drain_seconds = 30, io_threads = 1, worker_threads = 2;
   // [model]
-  std::vector<std::string> model;
+  std::vector<std::string> model, lora;
   std::int64_t max_loaded = 1, threads = 0, context = 0, kv_bytes = 0;
   std::int64_t pack_cache_bytes = std::int64_t{20} << 30;
   std::string kv_dtype = "bf16", activations = "auto", cpu;
