@@ -12,6 +12,7 @@ namespace heed {
 namespace {
 
 constexpr std::size_t kMostNodes = std::size_t{1} << 20;
+constexpr std::size_t kMostGraphs = 16;
 constexpr std::size_t kMostDims = 8;
 constexpr std::size_t kMostFew = 64;  // numbers of a tensor kept as a list: scales and zero points
 
@@ -240,16 +241,20 @@ std::int64_t OnnxTensor::values() const noexcept {
   return n;
 }
 
-Expected<OnnxGraph> parse_onnx(std::span<const std::byte> bytes) try {
-  OnnxGraph out;
-  bool has_graph = false;
+Expected<OnnxFile> parse_onnx(std::span<const std::byte> bytes) try {
+  OnnxFile out;
   for (Fields fields(bytes, 0); !fields.done();) {
+    if (bytes[fields.at()] == std::byte{'{'}) {
+      out.rest = bytes.subspan(fields.at());
+      break;
+    }
     HEED_ASSIGN(const Field field, fields.next());
     if (field.number != 7 || !field.is_bytes) continue;
-    if (std::exchange(has_graph, true)) return wrong("a second graph", fields.at());
-    HEED_TRY(read_graph(field.bytes, begin_of(field, fields), out));
+    if (out.graphs.size() == kMostGraphs) return wrong("more than 16 graphs", fields.at());
+    out.graphs.emplace_back();
+    HEED_TRY(read_graph(field.bytes, begin_of(field, fields), out.graphs.back()));
   }
-  if (!has_graph) return fail(Code::malformed, "onnx: there is no graph in the file");
+  if (out.graphs.empty()) return fail(Code::malformed, "onnx: there is no graph in the file");
   return out;
 } catch (const std::bad_alloc&) {
   return fail(Code::out_of_memory, "onnx: not enough memory for the graph");

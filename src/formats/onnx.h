@@ -33,8 +33,14 @@ struct OnnxGraph {
   std::map<std::string_view, OnnxTensor> tensors;  // by name
 };
 
+/// Models, one behind another, and what follows them: text that begins with '{', which no field of a model does.
+struct OnnxFile {
+  std::vector<OnnxGraph> graphs;  // at least one
+  std::span<const std::byte> rest;
+};
+
 /// Reads the protobuf messages ModelProto, GraphProto, NodeProto and TensorProto (onnx.proto of ONNX 1.17); everything
 /// else is passed over. Errors: malformed, by message and byte; unsupported for weights kept in other files.
-Expected<OnnxGraph> parse_onnx(std::span<const std::byte> bytes);
+Expected<OnnxFile> parse_onnx(std::span<const std::byte> bytes);
 
 }  // namespace heed

@@ -14,6 +14,7 @@
 namespace heed {
 namespace {
 
+constexpr std::string_view kSuffix = ".onnx";
 constexpr std::size_t kMostTokenizerBytes = std::size_t{64} << 20;
 constexpr std::int64_t kBlock = 32, kBlockBytes = 34;  // of Q8_0
 
@@ -92,25 +93,41 @@ class OnnxT5Reader {
   OnnxT5Reader(const std::string& path, FileLayer& files) : path_(path), files_(files) {}
 
   Expected<OnnxT5> read() {
-    HEED_TRY(read_stack("encoder.onnx", false));
-    HEED_TRY(read_stack("decoder.onnx", true));
+    std::string tokenizer;
+    if (path_.ends_with(kSuffix)) {
+      HEED_ASSIGN(tokenizer, read_file(path_));
+    } else {
+      for (const char* name : {"/encoder.onnx", "/decoder.onnx"}) {
+        HEED_ASSIGN(tokenizer, read_file(path_ + name));
+      }
+      HEED_ASSIGN(const auto bytes, files_.read(path_ + "/tokenizer.json", kMostTokenizerBytes));
+      tokenizer.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    }
     HEED_TRY(out_.index_tensors());
     HEED_TRY(describe());
-    HEED_ASSIGN(const auto bytes, files_.read(path_ + "/tokenizer.json", kMostTokenizerBytes));
-    out_.metadata_.insert("tokenizer.huggingface.json",
-                          std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+    out_.metadata_.insert("tokenizer.huggingface.json", std::move(tokenizer));
     return std::move(out_);
   }
 
  private:
-  Expected<void> read_stack(const std::string& name, bool is_decoder) {
-    const std::string path = path_ + "/" + name;
+  /// Adds the file's graphs; returns the text behind them.
+  Expected<std::string> read_file(const std::string& path) {
     HEED_ASSIGN(const MappedFile file, files_.map(path));
     out_.file_bytes_ += file.bytes().size();
-    auto graph = parse_onnx(file.bytes());
-    auto done = graph ? add_stack(*graph, is_decoder) : Expected<void>(std::move(graph).error());
-    if (done) return done;
-    return fail(done.error().code, path + ": " + done.error().text, path);
+    auto rest = read_graphs(file.bytes());
+    if (rest) return rest;
+    return fail(rest.error().code, path + ": " + rest.error().text, path);
+  }
+
+  Expected<std::string> read_graphs(std::span<const std::byte> bytes) {
+    HEED_ASSIGN(const OnnxFile file, parse_onnx(bytes));
+    for (const OnnxGraph& graph : file.graphs) {
+      const bool is_decoder = std::any_of(graph.nodes.begin(), graph.nodes.end(), [](const OnnxNode& node) {
+        return node.name.find("EncDecAttention") != std::string_view::npos;
+      });
+      HEED_TRY(add_stack(graph, is_decoder));
+    }
+    return std::string(reinterpret_cast<const char*>(file.rest.data()), file.rest.size());
   }
 
   Expected<void> add_stack(const OnnxGraph& graph, bool is_decoder) {
@@ -254,6 +271,7 @@ Expected<OnnxT5> OnnxT5::open(const std::string& path, FileLayer& files) try {
 }
 
 bool is_onnx_t5(const std::string& path, FileLayer& files) {
+  if (path.ends_with(kSuffix)) return true;
   return files.size(path + "/encoder.onnx").has_value() && files.size(path + "/decoder.onnx").has_value();
 }
 

@@ -1,4 +1,4 @@
-// onnx_t5.h -- a T5 exported to ONNX (encoder.onnx, decoder.onnx, tokenizer.json): its weights, not its graphs.
+// onnx_t5.h -- a T5 exported to ONNX: its weights, not its graphs.
 #pragma once
 #include <string>
 
@@ -10,14 +10,15 @@ namespace heed {
 /// Sizes follow from shapes; what a graph does not say is T5's (epsilon 1e-6, start token 0).
 class OnnxT5 final : public ModelFile {
  public:
-  /// `path`: the directory. Errors name the file.
+  /// `path`: a directory with encoder.onnx, decoder.onnx and tokenizer.json, or one .onnx file that holds all three,
+  /// one behind another. Errors name the file.
   static Expected<OnnxT5> open(const std::string& path, FileLayer& files = system_files());
 
  private:
   friend class OnnxT5Reader;
 };
 
-/// Whether the directory holds an encoder.onnx and a decoder.onnx.
+/// Whether open() is the one for this path.
 bool is_onnx_t5(const std::string& path, FileLayer& files);
 
 }  // namespace heed

@@ -114,6 +114,14 @@ TEST_F(OnnxT5Files, EveryWeightHasItsNameAndItsNumbers) {
   EXPECT_EQ(*m.need_text("tokenizer.huggingface.json"), "{}");
 }
 
+TEST_F(OnnxT5Files, OneFileMayHoldAllThree) {
+  write("all.onnx", stack("enc", false) + stack("m.decoder", true) + "{}");
+  auto file = open_model_file((folder / "all.onnx").string());
+  ASSERT_TRUE(file) << file.error().text;
+  EXPECT_EQ((*file)->tensors().size(), 29u);
+  EXPECT_EQ(*(*file)->metadata().need_text("tokenizer.huggingface.json"), "{}");
+}
+
 TEST_F(OnnxT5Files, AGraphWithoutTheWeightsSaysWhichIsMissing) {
   write("encoder.onnx", model(norm("enc.final_layer_norm")));
   const auto file = open_model_file(folder.string());

@@ -25,8 +25,10 @@ TEST(Onnx, NodesAndWeights) {
   const std::string other = bytes(5, number(1, 1) + number(2, 7) + bytes(8, "shape") + bytes(9, "12345678"));
   const std::string file =
       model(node("MatMulInteger", "/q/MatMul", "x", "w") + raw_tensor("w", {2, 3}, 3, "abcdef") + scale + zero + other);
-  const auto graph = parse_onnx(view(file));
-  ASSERT_TRUE(graph) << graph.error().text;
+  const auto parsed = parse_onnx(view(file));
+  ASSERT_TRUE(parsed) << parsed.error().text;
+  EXPECT_TRUE(parsed->rest.empty());
+  const OnnxGraph* graph = &parsed->graphs.at(0);
   ASSERT_EQ(graph->nodes.size(), 1u);
   EXPECT_EQ(graph->nodes[0].name, "/q/MatMul");
   EXPECT_EQ(graph->nodes[0].op, "MatMulInteger");
@@ -42,6 +44,15 @@ TEST(Onnx, NodesAndWeights) {
   EXPECT_EQ(graph->tensors.at("w_zero_point").data.size(), 1u);
 }
 
+TEST(Onnx, ModelsAndATextMayStandOneBehindAnother) {
+  const std::string file = model(node("MatMul", "a", "x", "w")) + model(node("MatMul", "b", "x", "w")) + "{text}";
+  const auto parsed = parse_onnx(view(file));
+  ASSERT_TRUE(parsed) << parsed.error().text;
+  ASSERT_EQ(parsed->graphs.size(), 2u);
+  EXPECT_EQ(parsed->graphs[1].nodes.at(0).name, "b");
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(parsed->rest.data()), parsed->rest.size()), "{text}");
+}
+
 TEST(Onnx, TruncatedAtEveryByteIsAnErrorOrLess) {
   const std::string file = model(node("MatMul", "n", "x", "w") + raw_tensor("w", {2, 3}, 3, "abcdef"));
   ASSERT_TRUE(parse_onnx(view(file)));
@@ -53,8 +64,11 @@ TEST(Onnx, TruncatedAtEveryByteIsAnErrorOrLess) {
 
 TEST(Onnx, EveryMalformedClassHasItsError) {
   expect_error("", Code::malformed, "no graph");
-  expect_error(model("") + bytes(7, ""), Code::malformed, "second graph");
-  expect_error(std::string("\x7b", 1), Code::malformed, "wire type 3");
+  expect_error("{}", Code::malformed, "no graph");
+  std::string many;
+  for (int i = 0; i < 17; ++i) many += model("");
+  expect_error(many, Code::malformed, "more than 16");
+  expect_error(std::string("\x73", 1), Code::malformed, "wire type 3");
   expect_error(std::string(11, '\xff'), Code::malformed, "more than 10 bytes");
   expect_error(model(raw_tensor("w", {2, 3}, 3, "abcde")), Code::malformed, "needs 6 bytes, the file has 5");
   expect_error(model(raw_tensor("w", {1}, 3, "a") + raw_tensor("w", {1}, 3, "a")), Code::malformed, "appears twice");
