@@ -9,7 +9,7 @@ namespace {
 
 Expected<void> attend(Step& s, const BlockSpec& b, const BlockWeights& w, std::int32_t layer, const float* q,
                       const float* k, const float* v, std::int64_t stride) {
-  const std::int64_t out_stride = static_cast<std::int64_t>(b.attention.heads) * b.head_dim;
+  const std::int64_t out_stride = b.attention.heads * b.value_dim();
   std::int64_t row = 0;
   for (std::size_t i = 0; i < s.items.size(); ++i) {
     const ForwardItem& item = s.items[i];
@@ -100,15 +100,21 @@ void prepare_heads(Step& s, const BlockSpec& b, const BlockWeights& w, std::int3
 
 Expected<void> attention_half(Step& s, const BlockSpec& b, const BlockWeights& w, std::int32_t layer,
                               const Activations& input) {
-  const std::int64_t head = b.head_dim, q_dim = head * b.attention.heads, kv_dim = head * b.attention.kv_heads;
-  const std::int64_t stride = q_dim + 2 * kv_dim;
+  const std::int64_t q_dim = std::int64_t{b.head_dim} * b.attention.heads;
+  const std::int64_t k_dim = std::int64_t{b.head_dim} * b.attention.kv_heads,
+                     v_dim = b.attention.kv_heads * b.value_dim();
+  const std::int64_t stride = q_dim + k_dim + v_dim, out_dim = b.attention.heads * b.value_dim();
   float* q = s.qkv;
   float* k = q + q_dim;
-  float* v = k + kv_dim;
-  const MatmulJob jobs[] = {{.w = &w.q.w, .bias = data_of(w.q.bias), .out = q, .out_stride = stride},
-                            {.w = &w.k.w, .bias = data_of(w.k.bias), .out = k, .out_stride = stride},
-                            {.w = &w.v.w, .bias = data_of(w.v.bias), .out = v, .out_stride = stride}};
-  HEED_TRY(matmul(input, jobs, s.exec));
+  float* v = k + k_dim;
+  if (b.latent.kv_rank > 0) {
+    HEED_TRY(project_latent(s, b, w, input));
+  } else {
+    const MatmulJob jobs[] = {{.w = &w.q.w, .bias = data_of(w.q.bias), .out = q, .out_stride = stride},
+                              {.w = &w.k.w, .bias = data_of(w.k.bias), .out = k, .out_stride = stride},
+                              {.w = &w.v.w, .bias = data_of(w.v.bias), .out = v, .out_stride = stride}};
+    HEED_TRY(matmul(input, jobs, s.exec));
+  }
   prepare_heads(s, b, w, layer, q, stride);
   if (b.kind == AttentionKind::linear) {
     HEED_TRY(gates(s, b, w, input));
@@ -116,7 +122,7 @@ Expected<void> attention_half(Step& s, const BlockSpec& b, const BlockWeights& w
   } else {
     HEED_TRY(attend(s, b, w, layer, q, k, v, stride));
   }
-  HEED_ASSIGN(const Activations attended, quantize_activations(s.attended, s.rows, q_dim, s.exec));
+  HEED_ASSIGN(const Activations attended, quantize_activations(s.attended, s.rows, out_dim, s.exec));
   return join(s, attended, w.o, w.attn_post_norm);
 }
 

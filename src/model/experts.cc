@@ -13,35 +13,48 @@ struct Choice {
   float* weight = nullptr;         // [rows, used]
 };
 
-// The `used` greatest logits, the lower number first where they are equal, and their softmax.
-void choose(const float* logits, const ExpertSpec& e, std::int32_t* expert, float* weight) {
-  float greatest = logits[0], sum = 0;
-  for (std::int32_t i = 1; i < e.count; ++i) greatest = std::max(greatest, logits[i]);
+float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
+
+// The `used` greatest logits (with a bias: sigmoids plus bias), the lower number first where they are equal.
+void choose(const float* logits, const ExpertSpec& e, const Vector& bias, std::int32_t* expert) {
+  const auto score = [&](std::int32_t i) {
+    return bias.empty() ? logits[i] : sigmoid(logits[i]) + bias[static_cast<std::size_t>(i)];
+  };
   for (std::int32_t n = 0; n < e.used; ++n) {
     std::int32_t best = -1;
     for (std::int32_t i = 0; i < e.count; ++i)
-      if ((best < 0 || logits[i] > logits[best]) && std::find(expert, expert + n, i) == expert + n) best = i;
+      if ((best < 0 || score(i) > score(best)) && std::find(expert, expert + n, i) == expert + n) best = i;
     expert[n] = best;
-    weight[n] = std::exp(logits[best] - greatest);
+  }
+}
+
+// Softmax or sigmoids of the chosen; they sum to one where the spec says so.
+void weigh(const float* logits, const ExpertSpec& e, const std::int32_t* expert, float* weight) {
+  const float greatest = *std::max_element(logits, logits + e.count);
+  float sum = 0;
+  for (std::int32_t n = 0; n < e.used; ++n) {
+    weight[n] = e.is_sigmoid ? sigmoid(logits[expert[n]]) : std::exp(logits[expert[n]] - greatest);
     sum += weight[n];
   }
   if (!e.sums_to_one) {
-    sum = 0;
-    for (std::int32_t i = 0; i < e.count; ++i) sum += std::exp(logits[i] - greatest);
+    sum = e.is_sigmoid ? 1.0f : 0.0f;
+    for (std::int32_t i = 0; i < e.count && !e.is_sigmoid; ++i) sum += std::exp(logits[i] - greatest);
   }
   for (std::int32_t n = 0; n < e.used; ++n) weight[n] *= e.scale / sum;
 }
 
-Expected<Choice> route(Step& s, const ExpertSpec& e, const Linear& router, const Activations& input) {
+Expected<Choice> route(Step& s, const ExpertSpec& e, const BlockWeights& w, const Activations& input) {
   auto& arena = s.exec.arena;
   const auto chosen = static_cast<std::size_t>(s.rows) * static_cast<std::size_t>(e.used);
   const Choice out{arena.allocate_array<std::int32_t>(chosen), arena.allocate_array<float>(chosen)};
   auto* logits = arena.allocate_array<float>(static_cast<std::size_t>(s.rows) * static_cast<std::size_t>(e.count));
   if (!out.expert || !out.weight || !logits) return fail(Code::out_of_memory, kArenaFull);
-  const MatmulJob job{.w = &router.w, .bias = data_of(router.bias), .out = logits, .out_stride = e.count};
+  const MatmulJob job{.w = &w.router.w, .bias = data_of(w.router.bias), .out = logits, .out_stride = e.count};
   HEED_TRY(matmul(input, {&job, 1}, s.exec));
-  for (std::int64_t r = 0; r < s.rows; ++r)
-    choose(logits + r * e.count, e, out.expert + r * e.used, out.weight + r * e.used);
+  for (std::int64_t r = 0; r < s.rows; ++r) {
+    choose(logits + r * e.count, e, w.choice_bias, out.expert + r * e.used);
+    weigh(logits + r * e.count, e, out.expert + r * e.used, out.weight + r * e.used);
+  }
   return out;
 }
 
@@ -117,7 +130,7 @@ Expected<void> add_shared(Step& s, const BlockSpec& b, const BlockWeights& w, co
 }  // namespace
 
 Expected<void> mix_experts(Step& s, const BlockSpec& b, const BlockWeights& w, const Activations& input) {
-  HEED_ASSIGN(const Choice choice, route(s, b.experts, w.router, input));
+  HEED_ASSIGN(const Choice choice, route(s, b.experts, w, input));
   HEED_ASSIGN(const Room room, make_room(s));
   std::fill_n(s.branch, s.rows * s.spec.dim, 0.0f);
   for (std::int32_t i = 0; i < b.experts.count; ++i)

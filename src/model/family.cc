@@ -36,6 +36,7 @@ constexpr auto kFamilies = std::to_array<Family>({
     {"cohere2", read_cohere2},
     {"gpt-oss", read_gpt_oss},
     {"nemotron", read_nemotron},
+    {"deepseek2", read_deepseek2},
     {"t5", read_t5},
 });
 
@@ -183,7 +184,7 @@ Expected<ModelSpec> read_llama_like(const Metadata& m, std::string_view family) 
   HEED_ASSIGN(const std::vector<std::int64_t> kv_heads, read_kv_heads(m, p, layers, heads));
   HEED_ASSIGN(const std::int64_t head_dim, m.integer(p + "attention.key_length", dim / heads, 1, 4096));
   HEED_ASSIGN(const std::int64_t v_dim, m.integer(p + "attention.value_length", head_dim, 1, 4096));
-  if (v_dim != head_dim)
+  if (v_dim != head_dim && !m.find(p + "attention.kv_lora_rank"))
     return fail(Code::unsupported,
                 "model: value_length " + std::to_string(v_dim) + " differs from key_length " + std::to_string(head_dim),
                 p + "attention.value_length");
@@ -203,6 +204,7 @@ Expected<ModelSpec> read_llama_like(const Metadata& m, std::string_view family) 
                  .score = {.scale = static_cast<float>(score_scale)}};
   b.rope = {.dims = static_cast<std::int32_t>(rope_dims), .base = static_cast<float>(base)};
   b.head_dim = static_cast<std::int32_t>(head_dim);
+  b.v_dim = static_cast<std::int32_t>(v_dim);
   b.ffn_dim = static_cast<std::int32_t>(ffn_dim);
   b.experts = experts;
   s.blocks.assign(static_cast<std::size_t>(layers), b);

@@ -17,8 +17,8 @@ Widths widths(const ModelSpec& spec) {
   Widths w;
   const auto widen = [&w](const BlockSpec& b) {
     const std::int64_t head = b.head_dim, heads = b.attention.heads, kv_heads = b.attention.kv_heads;
-    w.qkv = std::max(w.qkv, head * (heads + 2 * kv_heads));
-    w.heads = std::max(w.heads, head * heads);
+    w.qkv = std::max(w.qkv, head * (heads + kv_heads) + kv_heads * b.value_dim());
+    w.heads = std::max(w.heads, heads * b.value_dim());
     w.ffn = std::max(
         {w.ffn, std::int64_t{b.ffn_dim}, std::int64_t{b.experts.ffn_dim}, std::int64_t{b.experts.shared_ffn_dim}});
     w.kv_heads = std::max(w.kv_heads, kv_heads);
@@ -117,8 +117,9 @@ Expected<void> block(Step& s, const BlockSpec& b, const BlockWeights& w, std::in
   Arena& arena = s.exec.arena;
   const std::size_t mark = arena.mark();
   const bool shares = b.is_parallel && w.ffn_norm.weight.empty();
-  const bool wants_floats = forms_for(w.q.w, w.k.w, w.v.w, w.decay.w, w.write.w, w.ssm_in.w) == ActivationForms::both ||
-                            (shares && ffn_forms(b, w) == ActivationForms::both);
+  const bool wants_floats =
+      forms_for(w.q.w, w.k.w, w.v.w, w.decay.w, w.write.w, w.ssm_in.w, w.q_a.w, w.kv_a.w) == ActivationForms::both ||
+      (shares && ffn_forms(b, w) == ActivationForms::both);
   HEED_ASSIGN(const Activations input,
               input_of(s, w.attn_norm, wants_floats ? ActivationForms::both : ActivationForms::integers));
   Activations ffn_input = input;
@@ -220,7 +221,7 @@ std::vector<KvLayerSpec> kv_layers(const ModelSpec& spec) {
     else if (b.kind == AttentionKind::mamba)
       layers.push_back({.state_floats = linear_state_floats(b.linear) + b.mamba.history_floats(b.linear)});
     else
-      layers.push_back({b.attention.kv_heads, b.head_dim, b.head_dim});
+      layers.push_back({b.attention.kv_heads, b.head_dim, static_cast<std::int32_t>(b.value_dim())});
   }
   return layers;
 }
@@ -238,7 +239,8 @@ std::size_t step_bytes(const ModelSpec& spec, std::int64_t rows, std::int64_t lo
   std::int64_t extra = 0;   // bytes a row, of experts or a state space layer
   for (std::size_t i = 0; i < spec.blocks.size(); ++i) {
     if (first_alike(spec.blocks, i) == i) angles += spec.blocks[i].rope.dims;
-    extra = std::max({extra, expert_bytes_per_row(spec, spec.blocks[i]), mamba_bytes_per_row(spec.blocks[i])});
+    extra = std::max({extra, expert_bytes_per_row(spec, spec.blocks[i]), mamba_bytes_per_row(spec.blocks[i]),
+                      latent_bytes_per_row(spec.blocks[i])});
   }
   // Activations come thrice (float, two int8 with scales, these laid out in tiles): 9 bytes a value are enough;
   // attention's scratch is bounded by its own spans and counted with the fixed part.

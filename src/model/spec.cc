@@ -16,6 +16,11 @@ Expected<void> check_block(const BlockSpec& b, std::size_t layer) {
     return wrong(at + "kv_heads must divide heads " + std::to_string(a.heads), a.kv_heads);
   if (b.head_dim < 16 || b.head_dim > 256 || b.head_dim % 16 != 0)
     return wrong(at + "head_dim must be a multiple of 16 in 16..256", b.head_dim);
+  if (b.value_dim() < 16 || b.value_dim() > 256 || b.value_dim() % 16 != 0)
+    return wrong(at + "value dim must be a multiple of 16 in 16..256", b.value_dim());
+  for (const std::int32_t rank : {b.latent.kv_rank, b.latent.q_rank})
+    if (rank < 0 || rank > 1 << 16 || rank % 32 != 0)
+      return wrong(at + "ranks of latent attention must be multiples of 32 up to 65536", rank);
   if (b.rope.dims < 0 || b.rope.dims > b.head_dim || b.rope.dims % 2 != 0)
     return wrong(at + "rope dims must be even and at most head_dim " + std::to_string(b.head_dim), b.rope.dims);
   if (!(b.rope.base > 0.0f)) return wrong(at + "rope base must be positive", static_cast<std::int64_t>(b.rope.base));
@@ -32,6 +37,8 @@ Expected<void> check_block(const BlockSpec& b, std::size_t layer) {
     if (l.heads < 1 || l.heads > 1024 || b.mamba.groups < 1 || l.heads % b.mamba.groups != 0)
       return wrong(at + "groups must divide the heads, in 1..1024, which are " + std::to_string(l.heads),
                    b.mamba.groups);
+    if (b.mamba.inner(l) / b.mamba.groups % 16 != 0)
+      return wrong(at + "a group must have a multiple of 16 channels", b.mamba.inner(l) / b.mamba.groups);
     if (l.k_dim < 16 || l.k_dim > 1024 || l.k_dim % 16 != 0)
       return wrong(at + "state size must be a multiple of 16 in 16..1024", l.k_dim);
     if (l.v_dim < 16 || l.v_dim > 1024 || l.v_dim % 16 != 0)

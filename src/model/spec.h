@@ -27,11 +27,20 @@ struct ExpertSpec {
   std::int32_t shared_ffn_dim = 0;  // > 0: one more, which every token passes
   bool is_shared_gated = false;     // its output is multiplied by the sigmoid of a logit (Qwen 2 MoE)
   bool sums_to_one = true;          // the softmax is over the chosen, else over all
+  bool is_sigmoid = false;          // weights are sigmoids, and a bias counts in the choice only (DeepSeek-V3, 2024)
   float scale = 1.0f;               // of the weights of the chosen
 };
 
 /// What a block does with its past: keeps every key and value, or one state of fixed size (linear attention, Mamba 2).
 enum class AttentionKind : std::uint8_t { softmax, linear, mamba };
+
+/// Multi-head latent attention (DeepSeek-V2, 2024): keys and values of all heads come out of one short vector; of a
+/// query's or key's head, BlockSpec::rope.dims numbers turn with the position, a key's being one and the same for all.
+/// heed keeps the keys and values, not the vector.
+struct LatentSpec {
+  std::int32_t kv_rank = 0;  // 0: there is none, the block projects keys and values itself
+  std::int32_t q_rank = 0;   // > 0: queries come out of a short vector, too
+};
 
 /// A state space layer (Mamba 2, Dao & Gu 2024): gated linear attention whose queries, keys and values went through a
 /// short convolution. BlockSpec::linear says its heads, state size (k_dim) and head size (v_dim).
@@ -52,12 +61,14 @@ struct BlockSpec {
   AttentionSpec attention;  // heads of either kind
   LinearSpec linear;        // of the kinds with a state; its projection is a weight
   MambaSpec mamba;
+  LatentSpec latent;
   float max_alibi_bias = 0.0f;  // > 0: ALiBi slopes up to it
   T5Buckets relative;           // with has_relative_bias
   bool has_relative_bias = false, has_sink_logits = false;
   RopeSpec rope;
   bool is_rope_scaled = true;  // turns by the model's factors, where it has some
-  std::int32_t head_dim = 0;
+  std::int32_t head_dim = 0;   // of queries and keys
+  std::int32_t v_dim = 0;      // of a head's values; 0: head_dim
   std::int32_t ffn_dim = 0;
   Activation activation = Activation::silu;
   bool is_gated = true;           // down(act(gate x) * up x), else down(act(up x))
@@ -67,6 +78,8 @@ struct BlockSpec {
   bool has_cross = false;         // attends to the encoder's output as well, after itself
   bool has_qkv_bias = false;      // must be in the file; a bias that need not be is taken where it is
   ExpertSpec experts;
+
+  std::int64_t value_dim() const noexcept { return v_dim > 0 ? v_dim : head_dim; }
 };
 
 struct ModelSpec {

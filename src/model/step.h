@@ -47,6 +47,9 @@ Expected<void> join(Step& s, const Activations& input, const Linear& w, const No
 /// The block's first half: s.x += attention of `input`.
 Expected<void> attention_half(Step& s, const BlockSpec& b, const BlockWeights& w, std::int32_t layer,
                               const Activations& input);
+/// Queries, keys and values of a block with latent attention into s.qkv, heads side by side; not turned yet.
+Expected<void> project_latent(Step& s, const BlockSpec& b, const BlockWeights& w, const Activations& input);
+std::int64_t latent_bytes_per_row(const BlockSpec& b);
 /// The same of a block of kind mamba.
 Expected<void> mamba_half(Step& s, const BlockSpec& b, const BlockWeights& w, std::int32_t layer,
                           const Activations& input);

@@ -87,6 +87,21 @@ struct BlockVisit {
     return linear("attn_output", dim, q, w.o);
   }
 
+  Expected<void> latent_attention() const {
+    const std::int64_t dim = spec.dim, heads = b.attention.heads, q = heads * b.head_dim, turned = b.rope.dims;
+    if (const std::int64_t rank = b.latent.q_rank; rank > 0) {
+      HEED_TRY(linear("attn_q_a", rank, dim, w.q_a));
+      HEED_TRY(vector("attn_q_a_norm.weight", rank, w.q_a_norm));
+      HEED_TRY(linear("attn_q_b", q, rank, w.q));
+    } else {
+      HEED_TRY(linear("attn_q", q, dim, w.q));
+    }
+    HEED_TRY(linear("attn_kv_a_mqa", b.latent.kv_rank + turned, dim, w.kv_a));
+    HEED_TRY(vector("attn_kv_a_norm.weight", b.latent.kv_rank, w.kv_a_norm));
+    HEED_TRY(linear("attn_kv_b", heads * (b.head_dim - turned + b.value_dim()), b.latent.kv_rank, w.kv_b));
+    return linear("attn_output", dim, heads * b.value_dim(), w.o);
+  }
+
   Expected<void> mamba() const {
     const LinearSpec& l = b.linear;
     const std::int64_t inner = b.mamba.inner(l), channels = b.mamba.channels(l);
@@ -132,6 +147,7 @@ struct BlockVisit {
     const ExpertSpec& e = b.experts;
     const std::int64_t dim = spec.dim, shared = e.shared_ffn_dim;
     HEED_TRY(linear("ffn_gate_inp", e.count, dim, w.router));
+    if (e.is_sigmoid) HEED_TRY(visit({p + "exp_probs_b.bias", "", 0, e.count, &w.choice_bias, 0, 0, true}));
     w.experts.resize(static_cast<std::size_t>(e.count));
     for (std::int64_t i = 0; i < e.count; ++i) {
       Expert& x = w.experts[static_cast<std::size_t>(i)];
@@ -148,7 +164,7 @@ struct BlockVisit {
 
   Expected<void> all() const {
     HEED_TRY(norms());
-    HEED_TRY(b.kind == AttentionKind::mamba ? mamba() : attention());
+    HEED_TRY(b.kind == AttentionKind::mamba ? mamba() : b.latent.kv_rank > 0 ? latent_attention() : attention());
     if (b.has_cross) HEED_TRY(cross_attention());
     return b.experts.count > 0 ? experts() : feed_forward();
   }

@@ -34,9 +34,12 @@ struct BlockWeights {
   NormWeights attn_norm, attn_post_norm, ffn_norm, ffn_post_norm;
   Vector q_norm, k_norm;  // [head_dim] or all heads' widths, see QkNorm
   Linear q, k, v, o, gate, up, down;
+  Linear q_a, kv_a, kv_b;      // latent: [q_rank, dim], [kv_rank + rope dims, dim], [heads * (key + value), kv_rank]
+  Vector q_a_norm, kv_a_norm;  // latent: [q_rank], [kv_rank]
   NormWeights cross_norm;
   Linear cross_q, cross_k, cross_v, cross_o;  // with has_cross
   Linear router;                              // [experts, dim]
+  Vector choice_bias;                         // [experts], with is_sigmoid
   std::vector<Expert> experts;                // [experts]
   Expert shared;
   Vector shared_gate;               // [dim]

@@ -28,6 +28,9 @@ MOE = dict(GROUPED, num_hidden_layers=2, num_experts_per_tok=2)
 HYBRID = dict(GROUPED, num_hidden_layers=3, layer_types=["linear_attention", "full_attention", "linear_attention"],
               shared_intermediate_size=32, mamba_n_heads=4, mamba_d_head=16, mamba_n_groups=2, mamba_d_state=16, mamba_d_conv=4,
               mamba_expand=2)
+LATENT = dict(COMMON, num_hidden_layers=2, num_key_value_heads=2, kv_lora_rank=32, qk_nope_head_dim=16, qk_rope_head_dim=16, v_head_dim=16,
+              n_routed_experts=4, n_shared_experts=2, moe_intermediate_size=32, first_k_dense_replace=1, num_experts_per_tok=2,
+              topk_method="greedy", norm_topk_prob=False, routed_scaling_factor=1.5)
 HEAD_MOE = dict(MOE, head_dim=16)
 WINDOW_EVERY_OTHER = ["sliding_attention", "full_attention"]
 
@@ -88,6 +91,10 @@ MODELS = {
     "olmoe": ("olmoe", tf.OlmoeForCausalLM, tf.OlmoeConfig(**MOE, num_experts=4)),
     "command-r": ("command-r", tf.CohereForCausalLM, tf.CohereConfig(**GROUPED, logit_scale=0.25)),
     "cohere2": ("cohere2", tf.Cohere2ForCausalLM, tf.Cohere2Config(**GROUPED, logit_scale=0.25, sliding_window=8)),
+    "deepseek2": ("deepseek2", tf.DeepseekV2ForCausalLM, tf.DeepseekV2Config(**LATENT, q_lora_rank=None)),
+    "deepseek2-yarn": ("deepseek2", tf.DeepseekV2ForCausalLM, tf.DeepseekV2Config(
+        **LATENT, q_lora_rank=32, rope_parameters=rope("yarn", factor=4.0, original_max_position_embeddings=32, mscale=0.707,
+                                                       mscale_all_dim=0.707))),
     "gpt-oss": ("gpt-oss", tf.GptOssForCausalLM, tf.GptOssConfig(
         **HEAD_MOE, num_local_experts=4, sliding_window=8, layer_types=WINDOW_EVERY_OTHER, rope_parameters=rope(
             "yarn", factor=4.0, original_max_position_embeddings=32, beta_fast=32.0, beta_slow=1.0, truncate=False))),
@@ -113,6 +120,10 @@ PARTS = {
     "mlp.shared_expert.down_proj": "ffn_down_shexp",
     "mamba.in_proj": "ssm_in", "mamba.out_proj": "ssm_out", "mamba.conv1d": "ssm_conv1d", "mamba.norm": "ssm_norm",
     "mamba.dt_bias": "ssm_dt", "mamba.A_log": "ssm_a", "mamba.D": "ssm_d",
+    "self_attn.q_a_proj": "attn_q_a", "self_attn.q_a_layernorm": "attn_q_a_norm", "self_attn.q_b_proj": "attn_q_b",
+    "self_attn.kv_a_proj_with_mqa": "attn_kv_a_mqa", "self_attn.kv_a_layernorm": "attn_kv_a_norm", "self_attn.kv_b_proj": "attn_kv_b",
+    "mlp.shared_experts.gate_proj": "ffn_gate_shexp", "mlp.shared_experts.up_proj": "ffn_up_shexp",
+    "mlp.shared_experts.down_proj": "ffn_down_shexp",
     "input_layernorm": "attn_norm", "ln_1": "attn_norm", "ln_2": "ffn_norm", "post_attention_layernorm": "ffn_norm",
 }
 SANDWICH = {"post_attention_layernorm": "post_attention_norm", "pre_feedforward_layernorm": "ffn_norm",
@@ -251,8 +262,19 @@ def write_mamba(w, config):
     w.add_bool("granitehybrid.rope.scaling.finetuned", config.position_embedding_type == "rope")
 
 
+def write_latent(w, config):
+    w.add_kv_lora_rank(config.kv_lora_rank)
+    if config.q_lora_rank:
+        w.add_q_lora_rank(config.q_lora_rank)
+    w.add_leading_dense_block_count(config.first_k_dense_replace)
+    w.add_expert_shared_count(config.n_shared_experts)
+    w.add_expert_weights_scale(config.routed_scaling_factor)
+    if mscale := config.rope_parameters.get("mscale_all_dim"):
+        w.add_rope_scaling_yarn_log_mul(0.1 * mscale)
+
+
 def write_experts(w, config):
-    if not (count := get(config, "num_local_experts", "num_experts")):
+    if not (count := get(config, "num_local_experts", "num_experts", "n_routed_experts")):
         return
     w.add_expert_count(count)
     w.add_expert_used_count(config.num_experts_per_tok)
@@ -280,8 +302,10 @@ def write_weights(name, arch, model, config):
         write_mamba(w, config)
         kv_heads = [0 if kind == "linear_attention" else kv_heads for kind in config.layer_types]
     w.add_head_count_kv(kv_heads)
-    w.add_key_length(16)
+    w.add_key_length(32 if arch == "deepseek2" else 16)
     w.add_value_length(16)
+    if arch == "deepseek2":
+        write_latent(w, config)
     if eps := get(config, "rms_norm_eps"):
         w.add_layer_norm_rms_eps(eps)
     else:

@@ -29,6 +29,7 @@ Expected<ModelSpec> read_command_r(const Metadata& metadata);
 Expected<ModelSpec> read_cohere2(const Metadata& metadata);
 Expected<ModelSpec> read_gpt_oss(const Metadata& metadata);
 Expected<ModelSpec> read_nemotron(const Metadata& metadata);
+Expected<ModelSpec> read_deepseek2(const Metadata& metadata);
 Expected<ModelSpec> read_t5(const Metadata& metadata);
 
 }  // namespace heed
