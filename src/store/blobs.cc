@@ -151,7 +151,7 @@ Expected<std::vector<ModelFile>> model_files(const std::string& directory) {
     std::error_code ignored;
     if (it->is_directory(ignored) && (name[0] == '.' || it.depth() >= kMaxDepth)) it.disable_recursion_pending();
     struct stat status{};
-    if (!name.ends_with(".gguf") || name[0] == '.' || ::stat(it->path().c_str(), &status) != 0) continue;
+    if (name[0] == '.' || ::stat(it->path().c_str(), &status) != 0) continue;
     if (!S_ISREG(status.st_mode)) continue;
     out.push_back({.path = it->path().string(),
                    .inner = it->path().string().substr(directory.size() + 1),

@@ -60,7 +60,7 @@ struct ModelFile {
   std::uint64_t inode = 0;
 };
 
-/// The regular *.gguf files below `directory`, at most 8 deep, by path. Hidden directories and links to directories are
+/// The regular files below `directory`, at most 8 deep, by path. Hidden directories and links to directories are
 /// not entered. No directory: none.
 Expected<std::vector<ModelFile>> model_files(const std::string& directory);
 

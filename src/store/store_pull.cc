@@ -121,8 +121,10 @@ Expected<void> Store::pull_entry(const CatalogEntry& entry, const OnProgress& pr
 }
 
 Expected<std::string> Store::pull(const std::string& name, const OnProgress& progress) {
+  const auto hub_name = parse_hub_name(name);
+  const bool is_question = hub_name && hub_name->file.empty() && !is_offline();  // what is there may be one of several
   const auto here = lookup(name);
-  if (here) return here->path;
+  if (here && !is_question) return here->path;
   HEED_ASSIGN(const std::vector<CatalogEntry> entries, entries_of(name, progress));
   const auto is_missing = [this](const CatalogEntry& entry) { return !is_complete(entry); };
   while (std::any_of(entries.begin(), entries.end(), is_missing))  // parts may go while others come

@@ -101,6 +101,19 @@ TEST_F(Disk, WhatStoppedDownloadsLeftIsShownAndSwept) {
   EXPECT_TRUE(fs::is_empty(blobs_directory()));
 }
 
+TEST_F(Disk, AModelOfAnotherFormatCountsAlike) {
+  LoopbackServer server([&](const std::string& r, int) { return ranged(r, content_); });
+  CatalogEntry e = named("a", content_, server.url());
+  e.file = "a.onnx";
+  Store s(home_, {e}, files_);
+  ASSERT_TRUE(s.pull("a", go_on));
+  EXPECT_EQ(s.disk_use()->models_bytes, 300'000);
+  EXPECT_EQ(s.disk_use()->unused_bytes, 0);
+  EXPECT_EQ(*s.sweep(), 0);
+  EXPECT_TRUE(fs::exists(blob_path(content_)));
+  EXPECT_EQ(*s.remove("a"), 300'000);
+}
+
 TEST_F(Disk, AnOrphanedContentIsNamedWithoutADownload) {
   Store s(home_, {named("a", content_, "http://127.0.0.1:1/x")}, files_);
   spill(blob_path(content_), content_);

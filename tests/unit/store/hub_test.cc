@@ -180,11 +180,13 @@ TEST_F(HubPull, ATypeGetsItsFileUnderItsName) {
   EXPECT_EQ(slurp(*path), content_);
   EXPECT_EQ(s.list()->at(0).name, "o/r:m-Q4_K_M.gguf");
   const std::size_t asked = hub_.server.requests().size();
-  for (const char* name : {"o/r:Q4_K_M", "o/r:m-Q4_K_M.gguf", "o/r:m-Q4_K_M", "o/r"}) {
+  for (const char* name : {"o/r:Q4_K_M", "o/r:m-Q4_K_M.gguf", "o/r:m-Q4_K_M"}) {
     EXPECT_EQ(*s.resolve(name), *path) << name;
     EXPECT_EQ(*s.pull(name, go_on), *path) << name;
   }
+  EXPECT_EQ(*s.resolve("o/r"), *path) << "the only one here";
   EXPECT_EQ(hub_.server.requests().size(), asked) << "what is here is not asked for";
+  EXPECT_EQ(s.pull("o/r", go_on).error().code, Code::invalid_argument) << "there are others";
   EXPECT_TRUE(*s.verify("o/r:Q4_K_M", go_on));
   EXPECT_EQ(s.resolve("o/r:Q8_0").error().code, Code::not_found);
   EXPECT_NE(s.resolve("o/r:Q8_0").error().text.find("run `heed pull o/r:Q8_0`"), std::string::npos);
