@@ -70,6 +70,10 @@ group_test() {
   say "installing the Python test clients into .venv"
   .venv/bin/pip install -q --require-hashes -r tools/requirements.txt >build/setup.log 2>&1 ||
     { tail -5 build/setup.log >&2; die "pip install -r tools/requirements.txt"; }
+  node_install
+  say "installing the JavaScript test client"
+  PATH="$PWD/.venv/bin:$PATH" npm ci --prefix tests/e2e/js --no-audit --no-fund >build/setup.log 2>&1 ||
+    { tail -5 build/setup.log >&2; die "npm ci --prefix tests/e2e/js"; }
 }
 
 # A package index of its own, so that this machine's apt need not learn a second architecture.
@@ -92,7 +96,7 @@ group_arm64() {
 
 mkdir -p build
 for group in "$@"; do
-  stamp="build/.setup-$group-$(cat tools/setup.sh tools/requirements.txt 2>/dev/null | sha256sum | cut -c1-16)"
+  stamp="build/.setup-$group-$(cat tools/setup.sh tools/requirements.txt tests/e2e/js/package-lock.json 2>/dev/null | sha256sum | cut -c1-16)"
   [ -e "$stamp" ] && continue
   "group_$group"
   touch "$stamp"

