@@ -99,8 +99,10 @@ void quantize_q8_0(const float* x, std::byte* block) noexcept {
   for (std::int64_t i = 0; i < kBlock; ++i) extreme = std::max(extreme, std::fabs(x[i]));
   const float d = extreme / 127.0f, id = inverse(d);
   put_half(block, d);
-  for (std::int64_t i = 0; i < kBlock; ++i)
-    block[2 + i] = static_cast<std::byte>(static_cast<std::int8_t>(std::round(x[i] * id)));
+  for (std::int64_t i = 0; i < kBlock; ++i) {
+    const float step = std::clamp(std::round(x[i] * id), -127.0f, 127.0f);
+    block[2 + i] = static_cast<std::byte>(static_cast<std::int8_t>(std::isnan(step) ? 0.0f : step));
+  }
 }
 
 void copy_f32(const float* x, std::byte* out) noexcept { std::memcpy(out, x, sizeof *x); }

@@ -18,6 +18,12 @@ namespace {
 
 constexpr int kValues = 256;
 
+/// To the nearest, of what is not negative; the compiler makes one conversion of it.
+int rounded(float value) noexcept {
+  constexpr float kHalf = 0.5f;
+  return static_cast<int>(value + kHalf);
+}
+
 float as_half(float value) noexcept { return half_to_float(float_to_half(value)); }
 
 void put_half(std::byte* at, float value) noexcept {
@@ -51,7 +57,7 @@ Sums sums_of(const float* x, const float* w, float scale, float minimum, int ste
   Sums s;
   for (int i = 0; i < kSub; ++i) {
     const float at = std::clamp((x[i] + minimum) * inverse, 0.0f, most);
-    const auto q = static_cast<float>(static_cast<int>(at + 0.5f));
+    const auto q = static_cast<float>(rounded(at));
     s.w += w[i];
     s.x += w[i] * x[i];
     s.xx += w[i] * x[i] * x[i];
@@ -105,7 +111,7 @@ float sub_error(const float* x, const float* w, float scale, float minimum, int 
   float error = 0;
   for (int i = 0; i < kSub; ++i) {
     const float at = std::clamp((x[i] + minimum) * inverse, 0.0f, most);
-    const float off = scale * static_cast<float>(static_cast<int>(at + 0.5f)) - minimum - x[i];
+    const float off = scale * static_cast<float>(rounded(at)) - minimum - x[i];
     error += w[i] * off * off;
   }
   return error;
@@ -115,7 +121,7 @@ float sub_error(const float* x, const float* w, float scale, float minimum, int 
 float choose_integers(const float* x, const float* w, const std::array<Affine, kSubs>& fits, int steps,
                       AffineBlock& b) noexcept {
   const auto nearest = [](float value, float unit) {
-    return unit > 0 ? std::clamp(static_cast<int>(value / unit + 0.5f), 0, kMostScale) : 0;
+    return unit > 0 ? std::clamp(rounded(value / unit), 0, kMostScale) : 0;
   };
   float total = 0;
   for (int s = 0; s < kSubs; ++s) {
@@ -200,7 +206,7 @@ void steps_of(const float* x, const AffineBlock& b, int steps, std::array<int, k
     const float scale = b.d * static_cast<float>(b.scale[s]), minimum = b.d_min * static_cast<float>(b.minimum[s]);
     const float inverse = scale > 0 ? 1.0f / scale : 0.0f;
     const float at = std::clamp((x[i] + minimum) * inverse, 0.0f, static_cast<float>(steps));
-    q[static_cast<std::size_t>(i)] = static_cast<int>(at + 0.5f);
+    q[static_cast<std::size_t>(i)] = rounded(at);
   }
 }
 
@@ -223,7 +229,7 @@ constexpr float kLowest = -32.0f, kHighest = 31.0f;
 
 float step_of(float x, float inverse) noexcept {
   const float at = std::clamp(x * inverse, kLowest, kHighest);
-  return static_cast<float>(static_cast<int>(at + 32.5f) - 32);
+  return static_cast<float>(rounded(at - kLowest)) + kLowest;
 }
 
 /// The scale that fits the steps of a given one best, and its error in `error`.
