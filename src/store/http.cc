@@ -72,7 +72,7 @@ void read_link(std::string_view value, HttpReply& reply) {  // "<https://...>; r
   while (!value.empty()) {
     const std::size_t open = value.find('<'), close = value.find('>');
     if (open == std::string_view::npos || close == std::string_view::npos || close < open) return;
-    const std::size_t end = std::min(value.find(",", close), value.size());
+    const std::size_t end = std::min(value.find(',', close), value.size());
     if (value.substr(close, end - close).find("rel=\"next\"") != std::string_view::npos)
       reply.next = std::string(value.substr(open + 1, close - open - 1));
     value.remove_prefix(std::min(end + 1, value.size()));
