@@ -14,7 +14,7 @@ APT_test="libgtest-dev libgmock-dev googletest libsimde-dev clang-19 clang-tidy-
 APT_profile="valgrind"
 APT_peers="clang-19 libomp-19-dev"
 APT_arm64="g++-aarch64-linux-gnu qemu-user"
-LIBRARIES_arm64="libssl-dev libutf8proc-dev libpcre2-dev libtomlplusplus-dev libedit-dev libcurl4-openssl-dev libzip-dev zlib1g-dev
+LIBRARIES_arm64="libssl-dev libutf8proc-dev libpcre2-dev libtomlplusplus-dev libedit-dev libcurl4-openssl-dev libzip-dev libsqlite3-dev zlib1g-dev
   prometheus-cpp-dev" # for arm64, with all they need, unpacked into build/arm64-libraries: the system stays as it is
 NODE_MAJOR=20 # Vite 8 needs Node >= 20.19; Debian 12 has 18
 

@@ -52,9 +52,40 @@ function body_of(request) {
 
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+// Invented, but of the right shape: one likely token and four others.
+function logprobs_of(text, is_chat) {
+  const chances = [0.62, 0.2, 0.08, 0.05, 0.02].map(Math.log);
+  const names = [text, " perhaps", " then", " light", " the"];
+  if (is_chat) {
+    const top = names.map((token, i) => ({ token, logprob: chances[i], bytes: [...Buffer.from(token)] }));
+    return { content: [{ ...top[0], top_logprobs: top }] };
+  }
+  return { tokens: [text], token_logprobs: [chances[0]], top_logprobs: [Object.fromEntries(names.map((name, i) => [name, chances[i]]))], text_offset: [0] };
+}
+
+function score(response, body) {
+  const parts = pieces(body.prompt).map((text) => logprobs_of(text, false));
+  const all = (name) => parts.flatMap((part) => part[name]);
+  response.writeHead(200, { "Content-Type": "application/json" });
+  response.end(JSON.stringify({ choices: [{ text: body.prompt, logprobs: { tokens: all("tokens"), token_logprobs: all("token_logprobs"), top_logprobs: all("top_logprobs") } }] }));
+}
+
+const pieces = (text) => text.match(/\s*\S{1,5}|\s+/g) ?? [];
+
+async function text_route(request, response, path) {
+  const body = await body_of(request);
+  const tokens = pieces(body.content ?? "").map((piece, i) => (body.with_pieces ? { id: 1000 + i, piece } : 1000 + i));
+  const prompt = (body.messages ?? []).map(({ role, content }) => `<|im_start|>${role}\n${content}<|im_end|>\n`).join("");
+  response.writeHead(200, { "Content-Type": "application/json" });
+  response.end(JSON.stringify(path.endsWith("tokenize") ? { tokens } : { prompt: `${prompt}<|im_start|>assistant\n` }));
+}
+
 async function stream(response, body, is_chat) {
   const send = (chunk) => response.write(`data: ${JSON.stringify({ object: is_chat ? "chat.completion.chunk" : "text_completion", model: body.model, usage: null, ...chunk })}\n\n`);
-  const choice = (text, finish) => ({ choices: [is_chat ? { index: 0, delta: text ? { content: text } : {}, finish_reason: finish } : { index: 0, text, finish_reason: finish }] });
+  const choice = (text, finish) => {
+    const logprobs = text && body.logprobs ? logprobs_of(text, is_chat) : null;
+    return { choices: [is_chat ? { index: 0, delta: text ? { content: text } : {}, logprobs, finish_reason: finish } : { index: 0, text, logprobs, finish_reason: finish }] };
+  };
   const question = is_chat ? body.messages.at(-1).content : body.prompt;
   const prompt_tokens = Math.ceil(JSON.stringify(body.messages ?? body.prompt).length / 4);
   const words = (/count|long|thousand/i.test(question) ? answer.repeat(20) : is_chat ? answer : " the light went out one evening and a ship called from the fog, patient and low.").match(/\s*\S+\s*/g);
@@ -89,6 +120,7 @@ async function generate(request, response, is_chat) {
     response.write('data: {"choices":[{"index":0,"delta":{"content":"Half an ans"}}]}\n\n');
     return setTimeout(() => response.destroy(), 100);
   }
+  if (body.stream !== true && body.echo) return score(response, body);
   return stream(response, body, is_chat);
 }
 
@@ -107,9 +139,10 @@ const server = createServer((request, response) => {
   if (key && request.headers.authorization !== `Bearer ${key}`) return error(response, 401, "a valid API key is needed", "invalid_api_key");
   if (pathname === "/v1/models") {
     response.writeHead(200, { "Content-Type": "application/json" });
-    return response.end(JSON.stringify({ object: "list", data: models.map((id) => ({ id, object: "model", created: 0, owned_by: "heed" })) }));
+    return response.end(JSON.stringify({ object: "list", data: models.map((id) => ({ id, object: "model", created: 0, owned_by: "heed", heed: { loaded: true, context_length: 8192, chat: id !== "example-base" } })) }));
   }
   if (pathname === "/v1/chat/completions") return generate(request, response, true);
+  if (pathname === "/v1/tokenize" || pathname === "/v1/apply-template") return text_route(request, response, pathname);
   if (pathname === "/v1/completions") return generate(request, response, false);
   return error(response, 404, "no such path", "not_found");
 });

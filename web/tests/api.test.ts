@@ -41,8 +41,8 @@ describe("streams", () => {
       { kind: "stage", stage: "queued" },
       { kind: "stage", stage: "loading" },
       { kind: "prefill", done: 40, total: 40 },
-      { kind: "text", text: "Hel" },
-      { kind: "text", text: "lo" },
+      { kind: "text", text: "Hel", tokens: [] },
+      { kind: "text", text: "lo", tokens: [] },
       { kind: "finish", reason: "stop" },
       { kind: "usage", stats: { prompt_tokens: 40, completion_tokens: 2, cached_tokens: 32, tokens_per_second: 21.5, first_token_ms: 200 } },
     ]);
@@ -52,7 +52,7 @@ describe("streams", () => {
 
   it("reads completion chunks", async () => {
     answer_with('data: {"choices":[{"index":0,"text":" sea","finish_reason":null}]}\n\ndata: {"choices":[{"index":0,"text":"","finish_reason":"length"}]}\n\ndata: [DONE]\n\n');
-    expect(await all(stream_completion({}, signal))).toEqual([{ kind: "text", text: " sea" }, { kind: "finish", reason: "length" }]);
+    expect(await all(stream_completion({}, signal))).toEqual([{ kind: "text", text: " sea", tokens: [] }, { kind: "finish", reason: "length" }]);
   });
 
   it("calls a stream without its end cut", async () => {
@@ -74,7 +74,7 @@ describe("streams", () => {
 describe("keys, models, readiness", () => {
   it("sends the key it was given, and none otherwise", async () => {
     answer_with('{"data":[{"id":"a"},{"id":7},null,{"id":"b"}]}');
-    expect(await list_models()).toEqual([{ id: "a" }, { id: "b" }]);
+    expect(await list_models()).toEqual([{ id: "a", is_loaded: false }, { id: "b", is_loaded: false }]);
     expect(calls[0]?.init.headers).not.toHaveProperty("Authorization");
     api_key.store("secret");
     await list_models();

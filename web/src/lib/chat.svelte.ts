@@ -1,130 +1,143 @@
-// The conversations of this browser and what can be done with them.
+// The conversation that is shown and what can be done with it: ask, ask again, edit, branch, compare.
 import { SvelteMap } from "svelte/reactivity";
-import { stream_chat, stream_completion } from "./api";
-import {
-  forget_conversation, is_conversation_key, load_conversations, new_conversation, new_id, parse_conversation,
-  store_conversation, title_of, type Conversation, type Mode, type Turn,
-} from "./conversations";
-import { chat_body, completion_body } from "./requests";
+import { stream_chat } from "./api";
+import { new_conversation, new_id, title_of, type Attachment, type Conversation, type Turn } from "./conversations";
+import { library } from "./library.svelte";
+import { chat_body } from "./requests";
 import { Run } from "./run.svelte";
 import { server } from "./server.svelte";
 import { load_settings, store_settings, type Settings } from "./settings";
+import { Tree } from "./tree";
 
 const kCurrentName = "heed.current";
 const kKeepEveryMs = 1000;
+export const kMostModels = 4;
 
 class Chat {
-  conversations = $state<Conversation[]>(load_conversations());
   settings = $state<Settings>(load_settings());
-  runs = new SvelteMap<string, Run>();
-  is_storage_full = $state(false);
-  removed = $state<Conversation | undefined>(undefined);
-  #fresh = $state<Conversation>(new_conversation("chat")); // until its first message it is in no list
+  beside = $state<string[]>([]); // models that answer beside the chosen one
+  runs = new SvelteMap<string, Run>(); // by the turn they write
+  sought = $state(""); // a turn to be scrolled to
+  #fresh = $state<Conversation>(new_conversation()); // until its first message it is in no list
   #current_id = $state("");
+  #tree = $derived.by(() => new Tree(this.current.turns));
 
   constructor() {
+    library.protect((id) => this.is_answering(id));
+  }
+
+  async load(): Promise<void> {
+    await library.load();
     const wanted = sessionStorage.getItem(kCurrentName);
-    this.#current_id = this.conversations.find((c) => c.id === wanted)?.id ?? "";
-    if (wanted === null) this.#current_id = this.conversations[0]?.id ?? "";
-    window.addEventListener("storage", (event) => this.#adopt(event.key, event.newValue));
+    if (this.#current_id === "" && this.#fresh.turns.length === 0) this.#current_id = wanted ?? library.conversations[0]?.id ?? "";
   }
 
   get current(): Conversation {
-    return this.conversations.find((c) => c.id === this.#current_id) ?? this.#fresh;
+    return library.find(this.#current_id) ?? this.#fresh;
   }
 
-  get run(): Run | undefined {
-    return this.runs.get(this.current.id);
+  get tree(): Tree {
+    return this.#tree;
   }
 
-  open(id: string): void {
+  get path(): Turn[] {
+    return this.#tree.path(this.current.head);
+  }
+
+  get models(): string[] {
+    return [server.model, ...this.beside];
+  }
+
+  get is_busy(): boolean {
+    return this.is_answering(this.current.id);
+  }
+
+  is_answering(id: string): boolean {
+    return [...this.runs.values()].some((run) => run.owner === id);
+  }
+
+  open(id: string, turn_id = ""): void {
     this.#current_id = id;
     sessionStorage.setItem(kCurrentName, id);
+    const turn = this.#tree.get(turn_id);
+    if (!turn) return;
+    if (!this.path.includes(turn)) this.current.head = this.#tree.leaf(turn).id;
+    this.sought = turn.id;
   }
 
-  start_new(mode: Mode = server.is_base(server.model) ? "complete" : "chat"): void {
-    if (this.#fresh.turns.length > 0 || this.#fresh.mode !== mode) this.#fresh = new_conversation(mode);
+  start_new(): void {
+    if (this.#fresh.turns.length > 0) this.#fresh = new_conversation();
     this.open("");
   }
 
-  set_mode(mode: Mode): void {
-    if (mode !== this.current.mode) this.start_new(mode);
-  }
-
-  choose_model(model: string): void {
-    server.choose(model);
-    if (this.current.turns.length > 0) return;
-    this.start_new();
-  }
-
-  send(text: string): void {
-    if (text.trim() === "" || this.run) return;
+  send(text: string, attachments: Attachment[] = []): void {
+    if ((text.trim() === "" && attachments.length === 0) || this.is_busy) return;
     const conversation = this.#listed(this.current);
-    if (conversation.turns.length === 0) conversation.title = title_of(text);
-    const kept = conversation.mode === "complete" ? text : text.trim();
-    conversation.turns.push({ id: new_id(), role: "user", text: kept });
-    this.#answer(conversation);
+    if (conversation.turns.length === 0) conversation.title = title_of(text.trim() || attachments[0]!.name);
+    this.#ask(conversation, { parent: conversation.head, text: text.trim(), attachments });
   }
 
-  /// Another answer in place of the last one.
-  regenerate(): void {
+  /// A changed question is a branch beside the old one, and is answered; a changed answer is a branch that is kept.
+  edit(turn: Turn, text: string, attachments: Attachment[] = turn.attachments ?? []): void {
+    if (this.is_busy || (text.trim() === "" && attachments.length === 0)) return;
     const conversation = this.current;
-    if (this.run || conversation.turns.length === 0) return;
-    if (conversation.turns.at(-1)?.role === "assistant") conversation.turns.pop();
-    this.#answer(conversation);
+    if (turn.role === "user") return this.#ask(conversation, { parent: turn.parent, text: text.trim(), attachments });
+    const model = turn.model === undefined ? {} : { model: turn.model };
+    const edited: Turn = { id: new_id(), parent: turn.parent, role: "assistant", text, is_edited: true, finish: "stop", ...model };
+    conversation.turns.push(edited);
+    conversation.head = edited.id;
+    library.touch(conversation);
   }
 
-  /// More text after the last completion.
-  extend(): void {
-    const turn = this.current.turns.at(-1);
-    if (this.run || turn?.role !== "assistant" || this.current.mode !== "complete") return;
-    delete turn.finish;
-    delete turn.failure;
-    delete turn.stats;
-    this.#follow(this.current, turn);
+  /// Another answer beside this one, as a branch. One that failed without a word is no branch worth keeping.
+  regenerate(turn: Turn | undefined = this.path.findLast((other) => other.role === "assistant")): void {
+    if (this.is_busy || turn?.role !== "assistant") return;
+    const conversation = this.current;
+    if (turn.failure && turn.text === "") conversation.turns = conversation.turns.filter((other) => other.id !== turn.id && !(other.failure && other.group !== undefined && other.group === turn.group));
+    this.#answer(conversation, turn.parent);
+  }
+
+  /// The branch `step` places further on, where it was last.
+  switch_branch(turn: Turn, step: number): void {
+    const branches = this.#tree.branches(turn);
+    const wanted = branches[branches.indexOf(turn) + step];
+    if (wanted) this.choose(wanted);
+  }
+
+  /// Goes on from this turn's branch.
+  choose(turn: Turn): void {
+    if (this.is_busy && !this.runs.has(turn.id)) return;
+    this.current.head = this.#tree.leaf(turn).id;
+    library.keep(this.current);
   }
 
   stop(): void {
-    this.run?.stop();
+    for (const run of this.runs.values()) if (run.owner === this.current.id) run.stop();
   }
 
-  /// A base model cannot chat: the same text again, to be completed.
-  complete_instead(): void {
+  /// A question that the model cannot answer as a chat: it is taken back, and its text returned.
+  take_back(): string {
+    const question = this.path.findLast((turn) => turn.role === "user");
+    if (!question) return "";
     const conversation = this.current;
-    const text = conversation.turns.findLast((turn) => turn.role === "user")?.text ?? "";
-    conversation.turns.splice(-2);
-    if (conversation.turns.length === 0) this.remove(conversation.id, { for_good: true });
-    this.start_new("complete");
-    this.send(text);
-  }
-
-  rename(id: string, title: string): void {
-    const conversation = this.conversations.find((c) => c.id === id);
-    if (!conversation || title.trim() === "") return;
-    conversation.title = title.trim().slice(0, 120);
-    this.#keep(conversation);
+    conversation.turns = conversation.turns.filter((turn) => turn !== question && turn.parent !== question.id);
+    conversation.head = question.parent;
+    if (conversation.turns.length > 0) library.keep(conversation);
+    else this.remove(conversation.id, { for_good: true });
+    return question.text;
   }
 
   remove(id: string, options: { for_good: boolean } = { for_good: false }): void {
-    const index = this.conversations.findIndex((c) => c.id === id);
-    if (index < 0) return;
     const was_current = this.current.id === id;
-    this.runs.get(id)?.stop();
-    this.runs.delete(id);
-    const [conversation] = this.conversations.splice(index, 1);
-    forget_conversation(id);
-    this.removed = options.for_good ? undefined : conversation;
+    for (const run of this.runs.values()) if (run.owner === id) run.stop();
+    library.remove(id);
+    if (options.for_good) library.removed = undefined;
     if (was_current) this.start_new();
   }
 
   restore(): void {
-    if (!this.removed) return;
-    const conversation = this.removed;
-    this.removed = undefined;
-    this.conversations.push(conversation);
-    this.conversations.sort((a, b) => b.updated_ms - a.updated_ms);
-    this.#keep(conversation);
-    this.open(conversation.id);
+    const conversation = library.restore();
+    if (conversation) this.open(conversation.id);
   }
 
   keep_settings(): void {
@@ -132,59 +145,45 @@ class Chat {
   }
 
   #listed(conversation: Conversation): Conversation {
-    if (this.conversations.some((c) => c.id === conversation.id)) return conversation;
-    this.conversations.unshift(conversation);
+    if (library.find(conversation.id)) return conversation;
+    library.conversations.unshift(conversation);
     this.open(conversation.id);
-    this.#fresh = new_conversation(conversation.mode);
+    this.#fresh = new_conversation();
     return this.current;
   }
 
-  #answer(conversation: Conversation): void {
-    conversation.turns.push({ id: new_id(), role: "assistant", text: "", model: server.model });
-    conversation.updated_ms = Date.now();
-    this.#keep(conversation);
-    this.conversations.sort((a, b) => b.updated_ms - a.updated_ms);
-    this.#follow(conversation, conversation.turns.at(-1)!);
+  #ask(conversation: Conversation, question: { parent: string; text: string; attachments: Attachment[] }): void {
+    const { parent, text, attachments } = question;
+    const turn: Turn = { id: new_id(), parent, role: "user", text, ...(attachments.length > 0 ? { attachments } : {}) };
+    conversation.turns.push(turn);
+    this.#answer(conversation, turn.id);
+  }
+
+  // One answer of each chosen model, side by side; the conversation goes on from the first unless another is chosen.
+  #answer(conversation: Conversation, parent: string): void {
+    const group = this.beside.length > 0 ? { group: new_id() } : {};
+    const made = this.models.map((model): Turn => ({ id: new_id(), parent, role: "assistant", text: "", model, ...group }));
+    conversation.turns.push(...made);
+    conversation.head = made[0]!.id;
+    library.touch(conversation);
+    for (const { id } of made) this.#follow(conversation, conversation.turns.find((turn) => turn.id === id)!);
   }
 
   #follow(conversation: Conversation, turn: Turn): void {
-    const model = server.model;
-    const run = new Run(turn, () => this.#keep(conversation));
-    this.runs.set(conversation.id, run);
-    const timer = setInterval(() => this.#keep(conversation), kKeepEveryMs);
-    const settings = $state.snapshot(this.settings);
-    const turns = conversation.turns.slice(0, -1);
-    const prompt = (turns.at(-1)?.text ?? "") + turn.text;
-    const opened = conversation.mode === "chat"
-      ? (signal: AbortSignal) => stream_chat(chat_body(model, turns, settings), signal)
-      : (signal: AbortSignal) => stream_completion(completion_body(model, prompt, settings), signal);
-    void run.follow(opened).finally(() => {
+    const model = turn.model ?? server.model;
+    const run = new Run(turn, conversation.id);
+    this.runs.set(turn.id, run);
+    const timer = setInterval(() => library.keep(conversation), kKeepEveryMs);
+    const turns = new Tree(conversation.turns).path(turn.parent);
+    const body = chat_body(model, turns, $state.snapshot(this.settings));
+    void run.follow((signal) => stream_chat(body, signal)).finally(() => {
       clearInterval(timer);
-      if (this.runs.get(conversation.id) === run) this.runs.delete(conversation.id);
+      this.runs.delete(turn.id);
+      library.keep(conversation);
       if (turn.failure?.kind === "no_chat") server.remember_base(model);
       if (turn.failure?.kind === "unreachable") void server.look();
+      else if (!server.details(model)?.is_loaded) void server.load_models();
     });
-  }
-
-  #keep(conversation: Conversation): void {
-    // A removed conversation's run may still report its end.
-    if (!this.conversations.some((c) => c.id === conversation.id)) return;
-    this.is_storage_full = !store_conversation(conversation);
-  }
-
-  // Another tab wrote: take it over, unless this tab is writing the same conversation.
-  #adopt(key: string | null, value: string | null): void {
-    if (!is_conversation_key(key)) return;
-    const theirs = parse_conversation(value);
-    if (!theirs) {
-      const stored = new Set(load_conversations().map((c) => c.id));
-      this.conversations = this.conversations.filter((c) => stored.has(c.id) || this.runs.has(c.id));
-      return;
-    }
-    if (this.runs.has(theirs.id)) return;
-    const index = this.conversations.findIndex((c) => c.id === theirs.id);
-    if (index >= 0) this.conversations[index] = theirs;
-    else this.conversations.unshift(theirs);
   }
 }
 

@@ -14,7 +14,7 @@ function code_block(code: string, info: string): string {
   return (
     `<div class="code"><div class="code_head"><span class="code_language">${label}</span>` +
     `<button type="button" class="code_copy" data-copy="" aria-label="Copy ${label} code">Copy</button></div>` +
-    `<pre tabindex="0" role="region" aria-label="${label} code"><code>${inside}</code></pre></div>\n`
+    `<pre tabindex="0" role="group" aria-label="${label} code"><code>${inside}</code></pre></div>\n`
   );
 }
 
@@ -39,7 +39,7 @@ for (const rule of ["th_open", "td_open"]) {
     return self.renderToken(tokens, i, options);
   };
 }
-md.renderer.rules.table_open = () => '<div class="table" tabindex="0" role="region" aria-label="Table"><table>\n';
+md.renderer.rules.table_open = () => '<div class="table" tabindex="0" role="group" aria-label="Table"><table>\n';
 md.renderer.rules.table_close = () => "</table></div>\n";
 
 const purify = DOMPurify(window);

@@ -1,9 +1,12 @@
 // One answer while it is being made: reads the stream, shows it a frame at a time, can be stopped.
 import type { Stats, StreamItem } from "./api";
 import { failure_of_exception } from "./errors";
-import type { Turn } from "./conversations";
+import type { ScoredToken, Turn } from "./conversations";
 
 export type Stage = "waiting" | "loading" | "queued" | "reading" | "writing";
+
+/// What a run fills in: a turn of a conversation, or the playground's text.
+export type Written = Pick<Turn, "text" | "finish" | "stats" | "failure" | "tokens">;
 
 export class Run {
   stage = $state<Stage>("waiting");
@@ -11,6 +14,7 @@ export class Run {
   prefill_total = $state(0);
   #controller = new AbortController();
   #pending = "";
+  #pending_tokens: ScoredToken[] = [];
   #frame = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #text_pieces = 0;
@@ -18,10 +22,10 @@ export class Run {
   #first_text_ms = 0;
   #last_text_ms = 0;
 
-  /// `turn` is the answer in the reactive conversation; `keep` is called now and then to store it.
+  /// `turn` is reactive. `owner` names the conversation.
   constructor(
-    readonly turn: Turn,
-    readonly keep: () => void,
+    readonly turn: Written,
+    readonly owner: string,
   ) {}
 
   stop(): void {
@@ -42,7 +46,6 @@ export class Run {
     } finally {
       this.#show();
       this.#measure();
-      this.keep();
     }
   }
 
@@ -52,6 +55,7 @@ export class Run {
       this.#last_text_ms = performance.now();
       if (this.#text_pieces++ === 0) this.#first_text_ms = this.#last_text_ms;
       this.#pending += item.text;
+      this.#pending_tokens.push(...item.tokens);
       this.#plan_to_show();
     } else if (item.kind === "prefill") {
       this.stage = "reading";
@@ -78,6 +82,7 @@ export class Run {
     clearTimeout(this.#timer);
     this.#frame = 0;
     this.#timer = undefined;
+    if (this.#pending_tokens.length > 0) this.turn.tokens = [...(this.turn.tokens ?? []), ...this.#pending_tokens.splice(0)];
     if (this.#pending === "") return;
     this.turn.text += this.#pending;
     this.#pending = "";

@@ -53,7 +53,8 @@ class Server {
 
   async load_models(): Promise<void> {
     try {
-      this.models = await list_models();
+      // What is known of a model stays known when the server makes room for another.
+      this.models = (await list_models()).map((model) => ({ ...this.details(model.id), ...model }));
       this.failure = undefined;
       const wanted = this.model || (localStorage.getItem(kChosenName) ?? "");
       this.model = this.models.some((model) => model.id === wanted) ? wanted : (this.models[0]?.id ?? "");
@@ -73,9 +74,14 @@ class Server {
     await this.load_models();
   }
 
-  /// Base models have no chat template; the server said so once.
+  details(model: string): Model | undefined {
+    return this.models.find((known) => known.id === model);
+  }
+
+  /// Base models have no chat template: the server says so of loaded ones, and of others when one tries.
   is_base(model: string): boolean {
-    return this.#base_models.includes(model);
+    const can_chat = this.details(model)?.can_chat;
+    return can_chat === undefined ? this.#base_models.includes(model) : !can_chat;
   }
 
   remember_base(model: string): void {

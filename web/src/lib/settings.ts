@@ -13,6 +13,7 @@ export interface Settings {
   presence_penalty: number;
   frequency_penalty: number;
   stop: string; // one a line
+  logprobs: boolean; // keep each token's probability and alternatives
 }
 
 export const kDefaults: Readonly<Settings> = Object.freeze({
@@ -27,6 +28,7 @@ export const kDefaults: Readonly<Settings> = Object.freeze({
   presence_penalty: 0,
   frequency_penalty: 0,
   stop: "",
+  logprobs: false,
 });
 
 export type NumberKey = { [K in keyof Settings]: Settings[K] extends number ? K : never }[keyof Settings];
@@ -70,6 +72,7 @@ export function sane(value: unknown): Settings {
   const out: Settings = { ...kDefaults };
   for (const range of [...kSampling, ...kPenalties, kMaxTokens]) out[range.key] = clamped(range, given[range.key] ?? kDefaults[range.key]);
   for (const key of ["system", "stop"] as const) if (typeof given[key] === "string") out[key] = given[key];
+  out.logprobs = given.logprobs === true;
   if (typeof given.seed === "string" && /^\d{0,15}$/.test(given.seed)) out.seed = given.seed;
   return out;
 }
@@ -90,9 +93,11 @@ export function store_settings(settings: Settings): void {
   }
 }
 
-export function is_default(settings: Settings): boolean {
-  return (Object.keys(kDefaults) as (keyof Settings)[]).every((key) => settings[key] === kDefaults[key]);
+export function same_settings(a: Settings, b: Readonly<Settings>): boolean {
+  return (Object.keys(kDefaults) as (keyof Settings)[]).every((key) => a[key] === b[key]);
 }
+
+export const is_default = (settings: Settings): boolean => same_settings(settings, kDefaults);
 
 /// The request's fields. The server's own seed is always 0, so that a program gets the same answer twice; a person who
 /// asks again wants another one, hence a fresh seed here unless one was set.
