@@ -39,12 +39,16 @@ struct Product {
   }
 };
 
-// Bytes below 0x40 make finite factors and no subnormal floats wherever a block keeps them.
+// Bytes below 0x40 make finite factors and no subnormal floats wherever a block keeps halfs; exponents and floats are
+// given a middling size.
 std::vector<std::byte> weights_of(DType type, MatmulShape shape) {
   std::vector<std::byte> bytes(static_cast<std::size_t>(shape.n * row_bytes(type, shape.k)));
   std::mt19937 random(1);
   const bool is_float = info(type).block == 1;
   for (auto& b : bytes) b = static_cast<std::byte>(is_float ? 0x38 | (random() & 7) : random() & 0x3f);
+  const auto block_bytes = static_cast<std::size_t>(info(type).block_bytes);
+  for (std::size_t at = 0; type == DType::mxfp4 && at < bytes.size(); at += block_bytes) bytes[at] = std::byte{0x7c};
+  for (std::size_t at = 3; type == DType::q8_k && at < bytes.size(); at += block_bytes) bytes[at] = std::byte{0x3c};
   return bytes;
 }
 

@@ -177,6 +177,8 @@ Expected<void> Transformer::make_weights(const LoadOptions& options) {
   file_->drop_pages();  // the vocabulary's; what comes back is what packing reads
   HEED_ASSIGN(weights_, load_weights(spec_, *file_, exec, how));
   file_->drop_pages();  // what comes back are the token rows that are read
+  const Tensor rows[] = {weights_.tokens, weights_.positions};
+  file_->release_replaced(rows);
   return {};
 }
 

@@ -42,7 +42,18 @@ void ModelFile::replace(std::string_view name, DType type, Buffer data) {
   tensor.dtype = type;
   tensor.data = data.data();
   replaced_.push_back(std::move(data));
+  is_changed_ = true;
   if (const auto source = sources_.find(name); source != sources_.end()) sources_.erase(source);
+}
+
+void ModelFile::release_replaced(std::span<const Tensor> kept) noexcept {
+  const auto is_freed = [&](const Buffer& buffer) {
+    return std::none_of(kept.begin(), kept.end(), [&](const Tensor& t) { return t.data == buffer.data(); });
+  };
+  for (NamedTensor& named : tensors_)
+    for (const Buffer& buffer : replaced_)
+      if (named.tensor.data == buffer.data() && is_freed(buffer)) named.tensor.data = nullptr;
+  std::erase_if(replaced_, is_freed);
 }
 
 void ModelFile::drop_pages(const Tensor& tensor) const noexcept {
@@ -60,7 +71,7 @@ void ModelFile::drop_pages() const noexcept {
 
 const MappedFile& ModelFile::mapped() const noexcept {
   static const MappedFile none;
-  return files_.size() == 1 && replaced_.empty() ? files_.front() : none;
+  return files_.size() == 1 && !is_changed_ ? files_.front() : none;
 }
 
 Expected<std::unique_ptr<ModelFile>> open_model_file(const std::string& path, FileLayer& files) {

@@ -52,6 +52,8 @@ class ModelFile {
   const TensorSource* source(std::string_view name) const noexcept;
   /// From now on the tensor's numbers are `data`, of the same shape, kept in memory. `name` is one of tensors().
   void replace(std::string_view name, DType type, Buffer data);
+  /// Frees what replace() keeps, but for the data of `kept`; the other replaced tensors have none from then on.
+  void release_replaced(std::span<const Tensor> kept) noexcept;
   /// Called when a tensor's pages are not needed again soon (after packing).
   void drop_pages(const Tensor& tensor) const noexcept;
   /// Of all files.
@@ -68,6 +70,7 @@ class ModelFile {
   int version_ = 0;
   std::vector<MappedFile> files_;
   std::vector<Buffer> replaced_;
+  bool is_changed_ = false;  // a tensor was replaced
   std::size_t file_bytes_ = 0;
   Metadata metadata_;
   std::vector<NamedTensor> tensors_;

@@ -39,6 +39,8 @@ Expected<std::vector<float>> logits_with(std::span<const LoraAdapter> adapters, 
   HEED_TRY(merge_adapters(model.file, adapters, model.pool));
   Exec exec = model.exec();
   HEED_ASSIGN(model.weights, load_weights(model.spec, model.file, exec));
+  model.file.release_replaced({&model.weights.tokens, 1});
+  EXPECT_EQ(model.file.find("blk.0.attn_q.weight")->data == nullptr, !adapters.empty());
   const Tensor& tokens = *expected.find("tokens");
   std::vector<std::int32_t> ids(static_cast<std::size_t>(tokens.cols()));
   std::memcpy(ids.data(), tokens.data, ids.size() * 4);
