@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Token ids of `heed tokenize` against the tokenizers library, for the vocabulary of any GGUF file, on random texts.
+"""Token ids of `heed tokenize` against the tokenizers and sentencepiece packages, for any file, on random texts.
 
-usage: python3 -m venv .oracles && .oracles/bin/pip install tokenizers==0.23.3 gguf==0.19.0
-       .oracles/bin/python tools/compare_tokenizers.py build/release/heed FILE.gguf... [--texts 10000] [--pre NAME...]
+usage: python3 -m venv .oracles && .oracles/bin/pip install tokenizers==0.23.3 sentencepiece==0.2.3 gguf==0.19.0
+       .oracles/bin/python tools/compare_tokenizers.py build/release/heed FILE.gguf|tokenizer.json... [--texts 10000] [--pre NAME...]
+       .oracles/bin/python tools/goldens/small_tokenizers.py DIR TEXT...   # trains some of every kind to compare
 
-The library's tokenizer is built from the file's tokens, merges or scores and pre-tokenizer, so that the two differ in
-their code alone. Prints a row a file; the exit code is 1 if any text differs.
+The yardstick is built from the file's tokens, merges or scores and pre-tokenizer, so that the two differ in their code
+alone; a tokenizer.json it reads itself, and is compared without special tokens, with those in the text and with those
+around it. Prints a row a file; the exit code is 1 if any text differs.
 """
 import argparse
 import json
@@ -18,6 +20,8 @@ import time
 
 from gguf import GGUFReader, GGUFWriter
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
+
+from random_texts import random_text
 
 APOSTROPHES = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
@@ -46,22 +50,6 @@ EXPRESSIONS = {
     "tekken": [f"{LEAD}{UPPER}*{LOWER}+|{LEAD}{UPPER}+{LOWER}*" r"|\p{N}" + TAIL],
     "deepseek-coder": [r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+", r"\p{N}"],
 }
-ALPHABETS = ("abcdefghij ABC  \n", "0123456789 .,-", " \t\n\r  ", "'s't're've'll.,!?;:-()[]{}<>/\\|@#$%^&*_+=~`\"", "äöüßéèñçøåÀÉÎ ",
-             "привет мир ПРИВЕТ", "你好世界漢字，。", "こんにちはカタカナ", "안녕하세요", "مرحبا بالعالم", "שלום", "नमस्ते", "สวัสดี", "🦙🚀😀👨‍👩‍👧🏽",
-             "\u0301\u0308\u200d\u200b\u00a0\u3000\u2028", "①²½Ⅷ٣", "def f(x): return x+1\n    if")
-
-
-def random_text(rng):
-    parts = []
-    for _ in range(rng.randrange(1, 8)):
-        if rng.random() < 0.2:  # any plane, control characters
-            parts.append("".join(chr(c) for c in (rng.choice((rng.randrange(0x80), rng.randrange(0x3000), rng.randrange(0x110000))) for _ in range(rng.randrange(1, 6)))
-                                 if not 0xD800 <= c < 0xE000))
-        else:
-            alphabet = rng.choice(ALPHABETS)
-            parts.append("".join(rng.choice(alphabet) for _ in range(rng.randrange(1, 16))))
-    return "".join(parts)
-
 
 def text_of(field):
     return bytes(field.parts[field.data[0]]).decode()
@@ -115,7 +103,38 @@ def sentencepiece(fields, tokens, kinds):
     return t, "SentencePiece BPE"
 
 
-KINDS = {"gpt2": byte_level, "bert": wordpiece, "llama": sentencepiece}
+class Ids:
+    def __init__(self, ids):
+        self.ids = ids
+
+
+class Unigram:
+    """SentencePiece's own reader of the model that the file was made from."""
+
+    def __init__(self, fields, tokens, kinds):
+        from sentencepiece import SentencePieceProcessor, sentencepiece_model_pb2
+        proto = sentencepiece_model_pb2.ModelProto()
+        for piece, score, kind in zip(tokens, numbers_of(fields["tokenizer.ggml.scores"]), kinds, strict=True):
+            proto.pieces.add(piece=piece, score=float(score), type=kind)
+        proto.trainer_spec.model_type = proto.trainer_spec.UNIGRAM
+        proto.trainer_spec.byte_fallback = 6 in kinds
+        flag = lambda key: bool(fields[key].parts[-1][0])  # noqa: E731
+        proto.normalizer_spec.add_dummy_prefix = flag("tokenizer.ggml.add_space_prefix")
+        proto.normalizer_spec.remove_extra_whitespaces = flag("tokenizer.ggml.remove_extra_whitespaces")
+        if "tokenizer.ggml.precompiled_charsmap" in fields:
+            proto.normalizer_spec.precompiled_charsmap = bytes(int(n) & 255 for n in numbers_of(fields["tokenizer.ggml.precompiled_charsmap"]))
+        self.processor = SentencePieceProcessor(model_proto=proto.SerializeToString())
+
+    def encode(self, text, add_special_tokens):
+        assert not add_special_tokens
+        return Ids(self.processor.encode(text))
+
+
+def unigram(fields, tokens, kinds):
+    return Unigram(fields, tokens, kinds), "SentencePiece unigram"
+
+
+KINDS = {"gpt2": byte_level, "bert": wordpiece, "llama": sentencepiece, "t5": unigram}
 
 
 def with_pre_tokenizer(path, name, to):
@@ -132,17 +151,22 @@ def with_pre_tokenizer(path, name, to):
     out.close()
 
 
-def compare(heed, path, texts):
+def heed_ids(heed, path, texts, *options):
+    lines = "".join(json.dumps(t) + "\n" for t in texts)
+    done = subprocess.run([heed, "tokenize", "--model", path, "--lines", *options], input=lines.encode(), capture_output=True)
+    if done.returncode:
+        sys.exit(f"{path}: {done.stderr.decode()}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def compare_gguf(heed, path, texts):
     fields = GGUFReader(path).fields
     tokens = texts_of(fields["tokenizer.ggml.tokens"])
     kinds = [int(k) for k in numbers_of(fields["tokenizer.ggml.token_type"])] if "tokenizer.ggml.token_type" in fields else [1] * len(tokens)
     yardstick, kind = KINDS[text_of(fields["tokenizer.ggml.model"])](fields, tokens, kinds)
-    lines = "".join(json.dumps(t) + "\n" for t in texts)
-    done = subprocess.run([heed, "tokenize", "--model", path, "--lines"], input=lines.encode(), capture_output=True, check=True)
-    ours = [json.loads(line) for line in done.stdout.splitlines()]
     added = {t for i, t in enumerate(tokens) if kinds[i] == 4 and t.strip("\u2581")}  # user-defined: matched before everything else
     differ = []
-    for text, ids in zip(texts, ours, strict=True):
+    for text, ids in zip(texts, heed_ids(heed, path, texts), strict=True):
         if any(a in text for a in added):
             continue
         want = yardstick.encode(text, add_special_tokens=False).ids
@@ -151,16 +175,48 @@ def compare(heed, path, texts):
     return kind, differ
 
 
+def compare_json(heed, path, texts, rng):
+    """Special tokens off: those in a text are text, none around it. On: both count."""
+    yardstick = Tokenizer.from_file(path)
+    file = json.loads(pathlib.Path(path).read_text())
+    added = [t["content"] for t in file["added_tokens"]]
+    unknown = file["model"].get("unk_id", yardstick.token_to_id(file["model"].get("unk_token") or ""))
+    special = {t["id"] for t in file["added_tokens"] if t["special"]} - {unknown}
+    texts = list(texts)
+    for i in range(0, len(texts) if added else 0, 3):  # some with such tokens in them
+        at = rng.randrange(len(texts[i]) + 1)
+        texts[i] = texts[i][:at] + rng.choice(("", " ", "  ", "a")) + rng.choice(added) + rng.choice(("", " ", "\n", "s")) + texts[i][at:]
+    differ = []
+    framed, bare = yardstick.encode("x").ids, yardstick.encode("x", add_special_tokens=False).ids
+    begin = [] if framed[:len(bare)] == bare else framed[:1]  # what begins a text is not doubled by heed
+    for options, off in (((), True), (("--special", "--with-bos"), False)):
+        yardstick.encode_special_tokens = off
+        for text, ids in zip(texts, heed_ids(heed, path, texts, *options), strict=True):
+            want = yardstick.encode(text, add_special_tokens=not off).ids
+            if off and special.intersection(want):
+                assert not special.intersection(ids)
+                continue  # a vocabulary may spell control tokens in plain text; heed never does
+            if not off and begin and want[:2] == begin * 2:
+                want = want[1:]
+            if want != ids:
+                differ.append((text, ids, want))
+    return "tokenizer.json, " + file["model"]["type"], differ
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("heed")
     p.add_argument("files", nargs="+")
     p.add_argument("--texts", type=int, default=10000)
     p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--code-points", action="store_true", help="texts with every code point as well")
     p.add_argument("--pre", action="append", default=[], help="the first file once more with this pre-tokenizer, repeatable")
     args = p.parse_args()
     rng = random.Random(args.seed)
     texts = [random_text(rng) for _ in range(args.texts)]
+    if args.code_points:
+        every = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+        texts += ["".join(f"a{c}b" for c in every[i:i + 64]) for i in range(0, len(every), 64)]
     failed = 0
     files = list(args.files)
     room = tempfile.TemporaryDirectory()
@@ -169,10 +225,10 @@ def main():
         with_pre_tokenizer(args.files[0], name, files[-1])
     for path in files:
         start = time.monotonic()
-        kind, differ = compare(args.heed, path, texts)
+        kind, differ = compare_json(args.heed, path, texts, rng) if path.endswith(".json") else compare_gguf(args.heed, path, texts)
         print(f"{pathlib.Path(path).stem}: {kind}: {len(texts)} texts, {len(differ)} differ ({time.monotonic() - start:.0f} s)", flush=True)
         for text, ours, want in differ[:3]:
-            print(f"    {json.dumps(text)}\n      heed {ours}\n      want {want}")
+            print(f"    {json.dumps(text)[:300]}\n      heed {str(ours)[:300]}\n      want {str(want)[:300]}")
         failed += len(differ)
     return 1 if failed else 0
 

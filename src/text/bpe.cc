@@ -2,15 +2,15 @@
 #include "text/bpe.h"
 
 #include <array>
-#include <bit>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "text/expressions.h"
-#include "text/merge.h"
+#include "text/merge_table.h"
 #include "text/pretokenize.h"
 #include "text/regex_split.h"
+#include "text/stand_ins.h"
 #include "text/tokenizer_base.h"
 #include "text/utf8.h"
 
@@ -19,59 +19,6 @@ namespace {
 
 constexpr const char* kMergesKey = "tokenizer.ggml.merges";
 constexpr std::size_t kMostMerges = std::size_t{1} << 24;
-
-/// GPT-2's bytes_to_unicode: printable Latin-1 stands for itself, the other 68 bytes for U+0100 and up, in order.
-constexpr std::uint32_t kStandIns = 0x100 + 68;
-constexpr bool stands_for_itself(std::uint32_t byte) noexcept {
-  return (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
-}
-constexpr std::array<std::uint16_t, 256> kStandInOf = [] {
-  std::array<std::uint16_t, 256> table{};
-  std::uint16_t next = 0x100;
-  for (std::uint32_t byte = 0; byte < 256; ++byte) {
-    table[byte] = stands_for_itself(byte) ? static_cast<std::uint16_t>(byte) : next++;
-  }
-  return table;
-}();
-constexpr std::array<std::int16_t, kStandIns> kByteOf = [] {
-  std::array<std::int16_t, kStandIns> table{};
-  for (std::int16_t& byte : table) byte = -1;
-  for (std::uint32_t byte = 0; byte < 256; ++byte) table[kStandInOf[byte]] = static_cast<std::int16_t>(byte);
-  return table;
-}();
-
-/// (left token, right token) -> rule. Open addressing; filled once.
-class MergeTable {
- public:
-  void reserve(std::size_t merges) { slots_.assign(std::bit_ceil(merges + merges / 2 + 2), Slot{}); }
-
-  /// The first of equal pairs stays.
-  void insert(std::int32_t left, std::int32_t right, MergeRule rule) {
-    Slot& slot = slots_[slot_of(left, right)];
-    if (slot.rule.token < 0) slot = {left, right, rule};
-  }
-
-  MergeRule find(std::int32_t left, std::int32_t right) const noexcept { return slots_[slot_of(left, right)].rule; }
-
- private:
-  struct Slot {
-    std::int32_t left = -1, right = -1;
-    MergeRule rule;  // token -1: free
-  };
-
-  std::size_t slot_of(std::int32_t left, std::int32_t right) const noexcept {
-    const std::uint64_t key = std::uint64_t{static_cast<std::uint32_t>(left)} << 32 | static_cast<std::uint32_t>(right);
-    const std::uint64_t mixed = (key ^ key >> 29) * 0x9E3779B97F4A7C15ULL;
-    const std::size_t mask = slots_.size() - 1;
-    std::size_t slot = (mixed ^ mixed >> 32) & mask;
-    while (slots_[slot].rule.token >= 0 && (slots_[slot].left != left || slots_[slot].right != right)) {
-      slot = (slot + 1) & mask;
-    }
-    return slot;
-  }
-
-  std::vector<Slot> slots_;  // a power of two
-};
 
 class BpeTokenizer final : public TokenizerBase {
  public:
@@ -106,21 +53,7 @@ class BpeTokenizer final : public TokenizerBase {
     }
   }
 
-  std::string plain_bytes(std::int32_t token) const override {
-    std::string bytes;
-    const std::string_view spelled = vocabulary_.spelled(token);
-    for (std::size_t at = 0; at < spelled.size();) {
-      const Utf8Char c = utf8_first(spelled.substr(at));
-      const bool is_stand_in = c.valid && c.code_point < kStandIns && kByteOf[c.code_point] >= 0;
-      if (is_stand_in) {
-        bytes += static_cast<char>(static_cast<unsigned char>(kByteOf[c.code_point]));
-      } else {
-        bytes += spelled.substr(at, c.size);
-      }
-      at += c.size;
-    }
-    return bytes;
-  }
+  std::string plain_bytes(std::int32_t token) const override { return bytes_of_stand_ins(vocabulary_.spelled(token)); }
 
  private:
   /// Only plain tokens come out of text: no merge and no piece gives a control token.
@@ -182,7 +115,7 @@ class BpeTokenizer final : public TokenizerBase {
     if (piece.size() > vocabulary_.longest_bytes()) return -1;
     std::string spelled;
     spelled.reserve(piece.size() * 2);
-    for (const char byte : piece) utf8_append(kStandInOf[static_cast<unsigned char>(byte)], spelled);
+    append_stand_ins(piece, spelled);
     return find_plain(spelled);
   }
 

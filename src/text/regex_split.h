@@ -1,18 +1,18 @@
 // regex_split.h -- pre-tokenizers that are given as regular expressions: cuts text at their matches, one expression
 // after another within the pieces so far (Split with behaviour "isolated" of the tokenizers library).
 #pragma once
-#include <memory>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "core/expected.h"
+#include "text/regex.h"
 
 namespace heed {
 
 class RegexSplit {
  public:
-  /// PCRE2 syntax; \w, \s and classes mean Unicode properties. Errors: invalid_argument, with the place in the pattern.
+  /// As Regex::compile.
   static Expected<RegexSplit> compile(std::span<const std::string_view> patterns);
 
   /// Appends the pieces of `text`, in order and without gaps; views into it. A run of invalid bytes is a piece. Where
@@ -22,8 +22,7 @@ class RegexSplit {
   bool is_empty() const noexcept { return expressions_.empty(); }
 
  private:
-  struct Expression;
-  std::vector<std::shared_ptr<const Expression>> expressions_;
+  std::vector<Regex> expressions_;
 };
 
 }  // namespace heed

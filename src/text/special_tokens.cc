@@ -51,6 +51,10 @@ SpecialTokens::Match SpecialTokens::longest_at(std::string_view text, Allow allo
 void SpecialTokens::find_untrusted(std::string_view text, TextRun gap, std::vector<TextPart>& parts) const {
   std::size_t plain = gap.begin;
   for (std::size_t at = gap.begin; at < gap.end;) {
+    if (!may_begin(text[at])) {
+      ++at;
+      continue;
+    }
     const Match match = longest_at(text.substr(at, gap.end - at), Allow::untrusted);
     if (match.size == 0) {
       ++at;
@@ -68,6 +72,10 @@ std::vector<TextPart> SpecialTokens::partition(std::string_view text, std::span<
   std::size_t gap_begin = 0;
   for (const TextRun run : trusted) {
     for (std::size_t at = run.begin; at < run.end;) {
+      if (!may_begin(text[at])) {
+        ++at;
+        continue;
+      }
       const Match match = longest_at(text.substr(at, run.end - at), Allow::all);
       const std::size_t end = at + std::max<std::size_t>(match.size, 1);
       if (match.size > 0 && match.token->trusted_only) {

@@ -51,6 +51,7 @@ class SpecialTokens {
     std::uint32_t low = 0, high = 0;  // into tokens_
   };
 
+  bool may_begin(char byte) const noexcept { return first_[static_cast<unsigned char>(byte)].high > 0; }
   Match longest_at(std::string_view text, Allow allow) const noexcept;
   void find_untrusted(std::string_view text, TextRun gap, std::vector<TextPart>& parts) const;
 

@@ -6,8 +6,10 @@
 #include <utility>
 
 #include "text/bpe.h"
+#include "text/json_tokenizer.h"
 #include "text/spm.h"
 #include "text/tokenizer_base.h"
+#include "text/unigram.h"
 #include "text/utf8.h"
 #include "text/wordpiece.h"
 
@@ -72,13 +74,20 @@ void add_trusted(std::vector<TextRun>& runs, std::size_t begin, std::size_t end)
 }  // namespace
 
 Expected<std::unique_ptr<Tokenizer>> Tokenizer::from_metadata(const Metadata& metadata) {
-  constexpr const char* kModelKey = "tokenizer.ggml.model";
+  constexpr const char *kModelKey = "tokenizer.ggml.model", *kJsonKey = "tokenizer.huggingface.json";
+  if (!metadata.find(kModelKey) && metadata.find(kJsonKey)) {  // a model hub's directory
+    HEED_ASSIGN(const std::string text, metadata.need_text(kJsonKey));
+    return from_json(text);
+  }
   HEED_ASSIGN(const std::string model, metadata.need_text(kModelKey));
   if (model == "gpt2") return make_bpe_tokenizer(metadata);
   if (model == "llama") return make_spm_tokenizer(metadata);
   if (model == "bert") return make_wordpiece_tokenizer(metadata);
-  return fail(Code::unsupported, "tokenizer: model: expected gpt2, llama or bert, got " + model, kModelKey);
+  if (model == "t5") return make_unigram_tokenizer(metadata);
+  return fail(Code::unsupported, "tokenizer: model: expected gpt2, llama, bert or t5, got " + model, kModelKey);
 }
+
+Expected<std::unique_ptr<Tokenizer>> Tokenizer::from_json(std::string_view text) { return make_json_tokenizer(text); }
 
 std::vector<std::int32_t> Tokenizer::encode(std::string_view text, bool trusted, EncodeOptions options) const {
   const Segment segment{std::string(text), trusted};

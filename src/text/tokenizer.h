@@ -30,9 +30,13 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  /// Reads tokenizer.ggml.* keys. Errors name the key. Supports byte-level BPE ("gpt2" with the pre-tokenizers of
-  /// GPT-2, Llama 3, Qwen2, SmolLM and kin), SentencePiece BPE ("llama") and WordPiece ("bert").
+  /// Reads tokenizer.ggml.* keys, or tokenizer.huggingface.json where there are none. Errors name the key. Supports
+  /// byte-level BPE ("gpt2" with the pre-tokenizers of GPT-2, Llama 3, Qwen2, SmolLM and kin), SentencePiece BPE
+  /// ("llama") and unigram ("t5"), and WordPiece ("bert").
   static Expected<std::unique_ptr<Tokenizer>> from_metadata(const Metadata& metadata);
+  /// Reads the text of a tokenizer.json. Errors name the part of it: malformed, too_long, or unsupported for a type
+  /// that heed does not know. bos and eos are what its post-processor puts around a text, or the usual spellings.
+  static Expected<std::unique_ptr<Tokenizer>> from_json(std::string_view text);
 
   /// Segments are joined before pre-tokenization, so that "a" + "b" encodes as "ab"; only the recognition of control
   /// tokens is bound to trusted text. Never fails: bytes without a token become byte or unknown tokens.

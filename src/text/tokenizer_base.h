@@ -9,6 +9,7 @@
 #include "text/merge.h"
 #include "text/special_tokens.h"
 #include "text/tokenizer.h"
+#include "text/unigram_path.h"
 #include "text/vocabulary.h"
 #include "text/word_memo.h"
 
@@ -28,13 +29,15 @@ struct EncodeState {
   WordMemo memo;
   std::vector<std::string_view> pieces;  // room to work in
   std::vector<MergeSymbol> symbols;
+  UnigramPath<double> path;
+  std::vector<UnigramPiece> path_pieces;
 };
 
 class TokenizerBase : public Tokenizer {
  public:
-  std::vector<std::int32_t> encode(std::span<const Segment> segments, EncodeOptions options) const final;
-  std::string decode(std::span<const std::int32_t> tokens, bool show_control, bool at_start) const final;
-  std::string token_bytes(std::int32_t token, bool show_control) const final;
+  std::vector<std::int32_t> encode(std::span<const Segment> segments, EncodeOptions options) const override;
+  std::string decode(std::span<const std::int32_t> tokens, bool show_control, bool at_start) const override;
+  std::string token_bytes(std::int32_t token, bool show_control) const override;
   std::int32_t vocab_size() const noexcept final { return vocabulary_.size(); }
   TokenKind kind(std::int32_t token) const noexcept final { return vocabulary_.kind(token); }
   std::int32_t find(std::string_view spelled) const noexcept final { return vocabulary_.find(spelled); }

@@ -10,7 +10,6 @@ struct Lead {
 };
 
 constexpr Lead lead_of(unsigned char byte) noexcept {
-  if (byte < 0x80) return {1, 0, 0};
   if (byte < 0xC2) return {0, 0, 0};
   if (byte < 0xE0) return {2, 0x80, 0xBF};
   if (byte == 0xE0) return {3, 0xA0, 0xBF};
@@ -24,10 +23,9 @@ constexpr Lead lead_of(unsigned char byte) noexcept {
 
 }  // namespace
 
-Utf8Char utf8_first(std::string_view text) noexcept {
+Utf8Char utf8_first_beyond_ascii(std::string_view text) noexcept {
   const auto byte_at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const Lead lead = lead_of(byte_at(0));
-  if (lead.size == 1) return {byte_at(0), 1, true, false};
   if (lead.size == 0) return {};
   std::uint32_t code_point = byte_at(0) & (0x7FU >> lead.size);
   for (std::uint32_t i = 1; i < lead.size; ++i) {
@@ -40,21 +38,28 @@ Utf8Char utf8_first(std::string_view text) noexcept {
 }
 
 std::size_t utf8_append_valid(std::string_view text, std::string& out) {
-  std::size_t at = 0;
-  while (at < text.size()) {
-    const Utf8Char character = utf8_first(text.substr(at));
-    if (character.cut) return at;
-    out += character.valid ? text.substr(at, character.size) : kReplacementUtf8;
+  std::size_t valid = 0;  // where the valid stretch that is not written yet begins
+  for (std::size_t at = 0; at < text.size();) {
+    if (static_cast<unsigned char>(text[at]) < 0x80) {
+      ++at;
+      continue;
+    }
+    const Utf8Char character = utf8_first_beyond_ascii(text.substr(at));
+    if (!character.valid) {
+      out += text.substr(valid, at - valid);
+      if (character.cut) return at;
+      out += kReplacementUtf8;
+      valid = at + character.size;
+    }
     at += character.size;
   }
-  return at;
+  out += text.substr(valid);
+  return text.size();
 }
 
-void utf8_append(std::uint32_t code_point, std::string& out) {
+void utf8_append_beyond_ascii(std::uint32_t code_point, std::string& out) {
   const auto put = [&](std::uint32_t byte) { out += static_cast<char>(static_cast<unsigned char>(byte)); };
-  if (code_point < 0x80) {
-    put(code_point);
-  } else if (code_point < 0x800) {
+  if (code_point < 0x800) {
     put(0xC0 | code_point >> 6);
     put(0x80 | (code_point & 0x3F));
   } else if (code_point < 0x10000) {

@@ -17,14 +17,24 @@ struct Utf8Char {
   bool cut = false;  // invalid only because the text ends: more bytes could complete it
 };
 
+/// utf8_first of what does not begin with ASCII.
+Utf8Char utf8_first_beyond_ascii(std::string_view text) noexcept;
+
 /// The first character of `text`, which must not be empty.
-Utf8Char utf8_first(std::string_view text) noexcept;
+inline Utf8Char utf8_first(std::string_view text) noexcept {
+  const auto byte = static_cast<unsigned char>(text[0]);
+  return byte < 0x80 ? Utf8Char{byte, 1, true, false} : utf8_first_beyond_ascii(text);
+}
 
 /// Appends `text` to `out` with every invalid subpart as U+FFFD, and returns how many bytes were consumed: all of them,
 /// except a last character that is cut (at most 3 bytes).
 std::size_t utf8_append_valid(std::string_view text, std::string& out);
 
+void utf8_append_beyond_ascii(std::uint32_t code_point, std::string& out);
 /// Appends one code point.
-void utf8_append(std::uint32_t code_point, std::string& out);
+inline void utf8_append(std::uint32_t code_point, std::string& out) {
+  if (code_point >= 0x80) return utf8_append_beyond_ascii(code_point, out);
+  out += static_cast<char>(code_point);
+}
 
 }  // namespace heed

@@ -14,16 +14,23 @@
 namespace {
 
 /// Lines of the input: the first says the model, then tokens (type digit, score byte, spelling), merges ("m" and two
-/// spellings); an empty line begins the text.
+/// spellings), a table of replacements ("c" and its bytes); an empty line begins the text.
 struct Input {
   heed::Metadata metadata;
   std::string text;
 };
 
+std::string model_named(std::string_view line) {
+  for (const std::string_view name : {"llama", "bert", "t5"})
+    if (line.starts_with(name)) return std::string(name);
+  return "gpt2";
+}
+
 Input read(std::string_view bytes) {
   std::vector<std::string> tokens, merges;
   std::vector<std::int64_t> types;
   std::vector<double> scores;
+  std::vector<std::int64_t> charsmap;
   const auto line = [&] {
     const std::size_t end = std::min(bytes.find('\n'), bytes.size());
     const std::string_view taken = bytes.substr(0, end);
@@ -34,6 +41,8 @@ Input read(std::string_view bytes) {
   for (std::string_view now = line(); !now.empty(); now = line()) {
     if (now[0] == 'm') {
       merges.emplace_back(now.substr(1));
+    } else if (now[0] == 'c') {
+      charsmap.assign(now.begin() + 1, now.end());
     } else {
       types.push_back(now[0] - '0');
       scores.push_back(now.size() > 1 ? now[1] : 0);
@@ -41,12 +50,13 @@ Input read(std::string_view bytes) {
     }
   }
   Input input;
-  input.metadata.insert("tokenizer.ggml.model", std::string(model.starts_with("llama") ? "llama" : "gpt2"));
+  input.metadata.insert("tokenizer.ggml.model", model_named(model));
   input.metadata.insert("tokenizer.ggml.pre", model.size() > 5 ? model.substr(5) : std::string("qwen2"));
   input.metadata.insert("tokenizer.ggml.tokens", heed::MetaArray(tokens));
   input.metadata.insert("tokenizer.ggml.token_type", heed::MetaArray(types));
   input.metadata.insert("tokenizer.ggml.scores", heed::MetaArray(scores));
   input.metadata.insert("tokenizer.ggml.merges", heed::MetaArray(merges));
+  input.metadata.insert("tokenizer.ggml.precompiled_charsmap", heed::MetaArray(charsmap));
   input.text = bytes;
   return input;
 }

@@ -1,0 +1,262 @@
+// onig_pattern.cc -- one pass over the pattern. Classes are spelled out where the two libraries, or the versions of
+// Unicode that they were built with, disagree.
+#include "text/onig_pattern.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstdio>
+#include <utility>
+
+#include "text/unicode_tables.h"
+
+namespace heed {
+namespace {
+
+constexpr std::string_view kSpaces =
+    R"(\t-\r\x{20}\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000})";
+// Letters, marks, digits, connectors, and letters in circles and squares; outside of classes the numbers of Latin-1
+// too.
+constexpr std::string_view kWord =
+    R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24B6}-\x{24E9}\x{1F130}-\x{1F149}\x{1F150}-\x{1F169}\x{1F170}-\x{1F189})";
+constexpr std::string_view kWordOutsideClasses = R"(\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE})";
+
+constexpr std::string_view kDigits =
+    R"(\p{Nd}\x{10D40}-\x{10D49}\x{116D0}-\x{116E3}\x{11BF0}-\x{11BF9}\x{11F50}-\x{11F59}\x{16130}-\x{16139})"
+    R"(\x{16D70}-\x{16D79}\x{1CCF0}-\x{1CCF9}\x{1E4F0}-\x{1E4F9}\x{1E5F1}-\x{1E5FA})";
+
+// Where characters were added in Unicode 15, 15.1 and 16: PCRE2 10.42 knows 14.
+constexpr std::array<std::pair<std::uint32_t, std::uint32_t>, 21> kNew = {{
+    {0x897, 0x897},     {0xCF3, 0xCF3},     {0xECE, 0xECE},     {0x1B4E, 0x1B7F},   {0x1C89, 0x1C8A},
+    {0x2427, 0x2429},   {0x2FFC, 0x2FFF},   {0x31E4, 0x31EF},   {0xA7CB, 0xA7DC},   {0x105C0, 0x105F3},
+    {0x10D40, 0x10D8F}, {0x10EC2, 0x10EFF}, {0x1123F, 0x11241}, {0x11380, 0x113E2}, {0x116D0, 0x116E3},
+    {0x11B00, 0x11F5A}, {0x1342F, 0x16D79}, {0x18CFF, 0x1B155}, {0x1CC00, 0x1E5FF}, {0x1F6DC, 0x1FBEF},
+    {0x2B739, 0x323AF},
+}};
+
+std::string number(std::uint32_t code_point) {
+  std::array<char, 16> text{};
+  std::snprintf(text.data(), text.size(), "\\x{%X}", static_cast<unsigned>(code_point));
+  return text.data();
+}
+
+/// The characters of a class that PCRE2 may not know yet, as items of a bracketed class.
+std::string added_since(CharClass kind) {
+  std::string out;
+  for (const auto& [first, last] : kNew) {
+    for (std::uint32_t begin = first; begin <= last; ++begin) {
+      if (char_class(begin) != kind) continue;
+      std::uint32_t end = begin;
+      while (end < last && char_class(end + 1) == kind) ++end;
+      out += number(begin) + (end > begin ? "-" + number(end) : std::string());
+      begin = end;
+    }
+  }
+  return out;
+}
+
+constexpr std::array<std::pair<char, CharClass>, 5> kMajor = {{
+    {'L', CharClass::letter},
+    {'N', CharClass::number},
+    {'P', CharClass::punctuation},
+    {'S', CharClass::symbol},
+    {'M', CharClass::mark},
+}};
+
+constexpr std::array<std::string_view, 29> kMinor = {"Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl",
+                                                     "No", "Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm", "Sc",
+                                                     "Sk", "So", "Zs", "Zl", "Zp", "Z",  "Cc", "Cf", "Co"};
+constexpr std::array<std::string_view, 16> kScripts = {
+    "Han",    "Hiragana", "Katakana",   "Hangul",   "Latin",   "Greek",    "Cyrillic", "Arabic",
+    "Hebrew", "Thai",     "Devanagari", "Armenian", "Bengali", "Georgian", "Tamil",    "Bopomofo"};
+
+class Translator {
+ public:
+  explicit Translator(std::string_view pattern) : pattern_(pattern) {}
+
+  Expected<std::string> run() {
+    while (at_ < pattern_.size()) HEED_TRY(step());
+    return std::move(out_);
+  }
+
+ private:
+  bool starts(std::string_view text) const noexcept { return pattern_.substr(at_).starts_with(text); }
+
+  Error refuse(std::string_view construct) const {
+    return fail(Code::unsupported, "tokenizer: regular expression, byte " + std::to_string(at_) +
+                                       ": expected a construct that heed knows, got " + std::string(construct));
+  }
+
+  void copy(std::size_t bytes) {
+    out_ += pattern_.substr(at_, bytes);
+    at_ += bytes;
+  }
+
+  void put(std::size_t bytes, std::string_view instead) {
+    out_ += instead;
+    at_ += bytes;
+  }
+
+  Expected<void> done(std::size_t bytes, std::string_view instead) {
+    put(bytes, instead);
+    return {};
+  }
+
+  Expected<void> step() {
+    switch (pattern_[at_]) {
+      case '\\':
+        return escape(false);
+      case '[':
+        return bracket();
+      case '(':
+        return group();
+      case '{':
+        return repeat();
+      case '^':
+        return done(1, "(?m:^)");
+      case '$':
+        return done(1, "(?m:$)");
+      default:
+        copy(1);
+        return {};
+    }
+  }
+
+  Expected<void> group() {
+    for (const std::string_view known : {"(?:", "(?=", "(?!", "(?<=", "(?<!", "(?>", "(?i:"}) {
+      if (!starts(known)) continue;
+      copy(known.size());
+      return {};
+    }
+    if (starts("(?i)") && at_ == 0) {
+      copy(4);
+      return {};
+    }
+    if (starts("(?") || starts("(*")) return refuse(pattern_.substr(at_, 3));
+    return done(1, "(?:");  // nothing refers to it
+  }
+
+  /// {n} {n,} {n,m} {,m}; else a brace.
+  Expected<void> repeat() {
+    const auto digits = [&](std::size_t from) {
+      while (from < pattern_.size() && pattern_[from] >= '0' && pattern_[from] <= '9') ++from;
+      return from;
+    };
+    const std::size_t low = digits(at_ + 1);
+    const bool has_comma = low < pattern_.size() && pattern_[low] == ',';
+    const std::size_t end = has_comma ? digits(low + 1) : low;
+    const bool has_number = low > at_ + 1 || end > low + 1;
+    if (!has_number || end >= pattern_.size() || pattern_[end] != '}') return done(1, "\\{");
+    const char next = end + 1 < pattern_.size() ? pattern_[end + 1] : ' ';
+    if (next == '+' || next == '?') return refuse("a second quantifier after {}");
+    if (low == at_ + 1) put(1, "{0");
+    copy(end + 1 - at_);
+    return {};
+  }
+
+  Expected<void> bracket() {
+    copy(1);
+    if (starts("^")) copy(1);
+    if (starts("]")) return refuse("[]");
+    while (at_ < pattern_.size() && pattern_[at_] != ']') {
+      if (pattern_[at_] == '[') return refuse("a class within a class");
+      if (starts("&&")) return refuse("&&");
+      if (pattern_[at_] == '\\') {
+        HEED_TRY(escape(true));
+      } else {
+        copy(1);
+      }
+    }
+    if (at_ == pattern_.size()) return refuse("a class without end");
+    copy(1);
+    return {};
+  }
+
+  static std::string word_items(bool in_class) {
+    return std::string(kWord) + added_since(CharClass::letter) + added_since(CharClass::mark) +
+           std::string(in_class ? "" : kWordOutsideClasses);
+  }
+
+  Expected<void> escape(bool in_class) {
+    if (at_ + 1 >= pattern_.size()) return refuse("a backslash at the end");
+    const char c = pattern_[at_ + 1];
+    const bool is_word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (!is_word) {
+      copy(2);
+      return {};
+    }
+    if (c == 'p' || c == 'P') return property(in_class);
+    const std::string_view shorthand = pattern_.substr(at_, 2);
+    const auto set = [&](std::string_view items, bool negated) {
+      out_ += negated ? "[^" : in_class ? "" : "[";
+      put(2, items);
+      return done(0, in_class ? "" : "]");
+    };
+    if (c == 's' || (c == 'S' && !in_class)) return set(kSpaces, c == 'S');
+    if (c == 'd' || (c == 'D' && !in_class)) return set(kDigits, c == 'D');
+    if (c == 'w' || (c == 'W' && !in_class)) return set(word_items(in_class), c == 'W');
+    if ((c == 'b' || c == 'B') && !in_class) {
+      const std::string word = "[" + word_items(false) + "]";
+      const std::string here = c == 'b' ? "(?!" : "(?=", there = c == 'b' ? "(?=" : "(?!";
+      return done(2, "(?:(?<=" + word + ")" + here + word + ")|(?<!" + word + ")" + there + word + "))");
+    }
+    if (c == 'u' || c == 'x') return code_point();
+    if (c == 'v') return done(2, "\\x{B}");
+    if (std::string_view("DSnrtfae").find(c) != std::string_view::npos ||
+        (!in_class && std::string_view("Az").find(c) != std::string_view::npos)) {
+      return done(2, pattern_.substr(at_, 2));
+    }
+    return refuse(shorthand);
+  }
+
+  /// \xHH, \x{H...}, \uHHHH
+  Expected<void> code_point() {
+    const auto is_hex = [](char c) {
+      return std::string_view("0123456789abcdefABCDEF").find(c) != std::string_view::npos;
+    };
+    const bool is_braced = starts("\\x{");
+    const std::size_t begin = at_ + (is_braced ? 3 : 2), most = is_braced ? 8 : pattern_[at_ + 1] == 'u' ? 4 : 2;
+    std::size_t end = begin;
+    while (end < pattern_.size() && end < begin + most && is_hex(pattern_[end])) ++end;
+    const bool is_closed = !is_braced || (end < pattern_.size() && pattern_[end] == '}');
+    if (end == begin || !is_closed || (pattern_[at_ + 1] == 'u' && end - begin != 4))
+      return refuse(pattern_.substr(at_, 3));
+    const std::string digits(pattern_.substr(begin, end - begin));
+    return done(end - at_ + (is_braced ? 1 : 0), "\\x{" + digits + "}");
+  }
+
+  /// \p{L} \p{^L} \P{L}
+  Expected<void> property(bool in_class) {
+    const std::size_t open = at_ + 2, close = std::min(pattern_.find('}', open), pattern_.size());
+    if (!pattern_.substr(open).starts_with('{') || close == pattern_.size()) return refuse(pattern_.substr(at_, 3));
+    std::string_view name = pattern_.substr(open + 1, close - open - 1);
+    bool is_negated = pattern_[at_ + 1] == 'P';
+    if (name.starts_with('^')) {
+      is_negated = !is_negated;
+      name.remove_prefix(1);
+    }
+    const std::size_t bytes = close + 1 - at_;
+    const std::string sign = is_negated ? "\\P{" : "\\p{";
+    for (const auto& [letter, kind] : kMajor) {
+      if (name.size() != 1 || name[0] != letter) continue;
+      const std::string items = std::string("\\p{") + letter + "}" + added_since(kind);
+      if (in_class) return done(bytes, is_negated ? sign + letter + "}" : items);
+      return done(bytes, (is_negated ? "[^" : "[") + items + "]");
+    }
+    if (std::find(kMinor.begin(), kMinor.end(), name) != kMinor.end())
+      return done(bytes, sign + std::string(name) + "}");
+    if (std::find(kScripts.begin(), kScripts.end(), name) != kScripts.end())
+      return done(bytes, sign + "sc:" + std::string(name) + "}");
+    return refuse(pattern_.substr(at_, bytes));
+  }
+
+  std::string_view pattern_;
+  std::size_t at_ = 0;
+  std::string out_;
+};
+
+}  // namespace
+
+Expected<std::string> pcre_of_oniguruma(std::string_view pattern) { return Translator(pattern).run(); }
+
+}  // namespace heed
