@@ -116,6 +116,13 @@ void add_speculation_options(CLI::App& g, BenchOptions& o) {
   g.add_option("--tokens", o.tokens, "longest answer (0: as long as each task needs)")->check(CLI::Range(0, 1 << 20));
 }
 
+void add_tokenize_options(CLI::App& g, BenchOptions& o) {
+  g.add_option("--model", o.models, "name, path or tokenizer.json, repeatable (default: the default model)");
+  add_runs(g, o);
+  o.text_path = "../shared/data/text/wiki.test.raw";
+  g.add_option("--text", o.text_path, "UTF-8 text (default: " + o.text_path + ")");
+}
+
 constexpr Group kGroups[] = {
     {"machine", "this CPU's ceilings: int8, int16, bf16, f32 arithmetic, reads from each cache and from memory",
      "heed bench machine --json", add_runs, bench_machine},
@@ -140,6 +147,9 @@ constexpr Group kGroups[] = {
      "heed bench quality --text wiki.test.raw --chunks 20", add_quality_options, bench_quality},
     {"speculation", "an edit and prose with and without guessed tokens, by turns: speed, and equal answers",
      "heed bench speculation --model qwen2.5-coder-0.5b-instruct --runs 3", add_speculation_options, bench_speculation},
+    {"tokenize", "text to tokens, MB/s on one thread",
+     "heed bench tokenize --model default --model bert/tokenizer.json --text book.txt", add_tokenize_options,
+     bench_tokenize},
 };
 
 }  // namespace

@@ -41,7 +41,7 @@ struct BenchOptions {
   std::string source_path;  // speculation: the file to be edited
   std::int32_t tokens = 0;  // speculation: longest answer; 0: as long as each task needs
 
-  std::string text_path;         // quality, policies: UTF-8 text
+  std::string text_path;         // quality, policies, tokenize: UTF-8 text
   std::string reference_path;    // quality: logits of another engine
   std::string save_path;         // quality: write heed's logits
   std::string tokens_path;       // quality: write the token ids
@@ -93,5 +93,6 @@ Expected<void> bench_load(const BenchOptions& options);
 Expected<void> bench_policies(const BenchOptions& options);
 Expected<void> bench_quality(const BenchOptions& options);
 Expected<void> bench_speculation(const BenchOptions& options);
+Expected<void> bench_tokenize(const BenchOptions& options);
 
 }  // namespace heed

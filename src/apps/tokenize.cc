@@ -6,8 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/command.h"
-#include "apps/model_path.h"
-#include "formats/model_file.h"
+#include "apps/tokenizer_file.h"
 #include "text/tokenizer.h"
 
 namespace heed {
@@ -62,9 +61,7 @@ Expected<void> run_lines(const Tokenizer& tokenizer, const TokenizeOptions& opti
 }
 
 Expected<void> run_tokenize(const TokenizeOptions& options) {
-  HEED_ASSIGN(const std::string path, model_path(options.model));
-  HEED_ASSIGN(const auto file, open_model_file(path));
-  HEED_ASSIGN(const std::unique_ptr<Tokenizer> tokenizer, Tokenizer::from_metadata(file->metadata()));
+  HEED_ASSIGN(const std::unique_ptr<Tokenizer> tokenizer, open_tokenizer(options.model));
   if (options.lines) return run_lines(*tokenizer, options);
   std::string text = options.text;
   if (text == "-") text.assign(std::istreambuf_iterator<char>(std::cin), {});
@@ -79,13 +76,14 @@ void add_tokenize(CLI::App& app, Command& command) {
   auto options = std::make_shared<TokenizeOptions>();
   CLI::App* sub = app.add_subcommand("tokenize", "Show how a model cuts a text into tokens");
   sub->add_option("text", options->text, "the text; - or none: standard input");
-  sub->add_option("--model", options->model, "name or path of the model")->capture_default_str();
+  sub->add_option("--model", options->model, "name or path of the model, or a tokenizer.json")->capture_default_str();
   sub->add_flag("--special", options->special, "the text may hold control tokens, as a template's may");
   sub->add_flag("--with-bos", options->with_bos, "add what the model puts around a text");
   sub->add_flag("--json", options->json, "Print one JSON object");
   sub->add_flag("--lines", options->lines, "standard input holds a JSON text a line; print an array of ids a line");
   sub->footer(
-      "Examples:\n  heed tokenize \"Hello world\"\n  heed tokenize --model smollm2-135m-instruct --json < notes.txt");
+      "Examples:\n  heed tokenize \"Hello world\"\n  heed tokenize --model smollm2-135m-instruct --json < notes.txt\n  "
+      "heed tokenize --model bert/tokenizer.json --with-bos \"Hello world\"");
   sub->callback([options, &command] { command.run = [options] { return run_tokenize(*options); }; });
 }
 
