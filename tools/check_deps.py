@@ -16,7 +16,7 @@ ALLOWED = {  # room: rooms it may include besides itself
     "store": "core formats",
     "observe": "core",
     "serve": "core text decode engine observe store",
-    "apps": "core formats kernels cache text decode engine store observe serve",
+    "apps": "core formats kernels cache model text decode engine store observe serve",
 }
 # No inner file may include what only one room adapts: header prefix -> the rooms that may.
 ADAPTED = {"boost/": "serve", "curl/": "store", "sqlite3.h": "store", "prometheus/": "observe serve", "CLI/": "apps", "toml++/": "serve store"}

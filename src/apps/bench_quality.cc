@@ -12,62 +12,10 @@
 
 #include "apps/bench.h"
 #include "apps/model_path.h"
+#include "apps/quality.h"
 
 namespace heed {
 namespace {
-
-constexpr std::int32_t kChunk = 512,
-                       kFirstScored = kChunk / 2 + 1;  // as llama-perplexity: token 257 is the first scored
-
-struct Scores {
-  double negative_log_likelihood = 0, divergence = 0;
-  std::int64_t tokens = 0, same_top = 0;
-};
-
-// log-softmax in place, in double: returns the index of the largest.
-std::size_t log_softmax(std::span<const float> logits, std::vector<double>& out) {
-  const auto top = std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (const float x : logits) sum += std::exp(double{x} - *top);
-  const double shift = *top + std::log(sum);
-  out.resize(logits.size());
-  for (std::size_t i = 0; i < logits.size(); ++i) out[i] = logits[i] - shift;
-  return static_cast<std::size_t>(top - logits.begin());
-}
-
-/// Logits of the scored positions of one chunk after another.
-class Evaluator {
- public:
-  static Expected<Evaluator> load(const std::string& path, const LoadOptions& options,
-                                  const AttentionPolicy& attention = {}) {
-    Evaluator e;
-    e.attention_ = attention;
-    HEED_ASSIGN(e.model_, load_language_model(path, options));
-    return e;
-  }
-  LanguageModel& model() { return *model_; }
-
-  /// `tokens` of one chunk -> logits [kChunk - kFirstScored, vocab] of positions kFirstScored-1 .. kChunk-2.
-  Expected<std::span<const float>> chunk(std::span<const std::int32_t> tokens) {
-    const auto vocab = static_cast<std::size_t>(model_->vocab_size());
-    const std::size_t scored = kChunk - kFirstScored;
-    auto state = model_->new_state(attention_);
-    logits_.resize(scored * vocab);
-    const auto context = tokens.first(kFirstScored - 1), rest = tokens.subspan(kFirstScored - 1, scored);
-    for (const auto& [part, out] :
-         {std::pair{context, std::span<float>{}}, std::pair{rest, std::span<float>(logits_)}}) {
-      HEED_TRY(model_->reserve(*state, static_cast<std::int32_t>(part.size())));
-      StepItem item{state.get(), part, out};
-      HEED_TRY(model_->step({&item, 1}));
-    }
-    return std::span<const float>(logits_);
-  }
-
- private:
-  std::unique_ptr<LanguageModel> model_;
-  AttentionPolicy attention_;
-  std::vector<float> logits_;
-};
 
 /// The reference's logits, chunk by chunk: from a file, or from the float path.
 class Reference {
@@ -104,22 +52,6 @@ class Reference {
   std::ifstream file_;
   std::vector<float> rows_;
 };
-
-void score(std::span<const float> got, std::span<const float> want, std::span<const std::int32_t> tokens,
-           std::size_t vocab, Scores& s) {
-  std::vector<double> log_p, log_q;
-  for (std::size_t row = 0; row + kFirstScored < tokens.size(); ++row) {
-    const std::size_t top_q = log_softmax(got.subspan(row * vocab, vocab), log_q);
-    s.negative_log_likelihood -= log_q[static_cast<std::size_t>(tokens[row + kFirstScored])];
-    ++s.tokens;
-    if (want.empty()) continue;
-    const std::size_t top_p = log_softmax(want.subspan(row * vocab, vocab), log_p);
-    double divergence = 0;
-    for (std::size_t i = 0; i < vocab; ++i) divergence += std::exp(log_p[i]) * (log_p[i] - log_q[i]);
-    s.divergence += divergence;
-    s.same_top += top_p == top_q ? 1 : 0;
-  }
-}
 
 Expected<std::vector<std::int32_t>> read_tokens(const BenchOptions& o, const Tokenizer& tokenizer) {
   HEED_ASSIGN(const auto bytes, system_files().read(o.text_path, std::size_t{64} << 20));
@@ -167,7 +99,7 @@ Expected<void> bench_model(const BenchOptions& o, const std::string& name) {
     const std::int32_t header[2] = {vocab, o.chunks * (kChunk - kFirstScored)};
     out.write(reinterpret_cast<const char*>(header), sizeof header);
   }
-  Scores s;
+  QualityScores s;
   for (std::int32_t c = 0; c < o.chunks; ++c) {
     const auto chunk = std::span(tokens).subspan(static_cast<std::size_t>(c) * kChunk, kChunk);
     std::span<const float> want;
@@ -176,7 +108,7 @@ Expected<void> bench_model(const BenchOptions& o, const std::string& name) {
     }
     HEED_ASSIGN(const auto got, heed.chunk(chunk));
     HEED_TRY(save(out, got));
-    score(got, want, chunk, static_cast<std::size_t>(vocab), s);
+    s.add(got, want, chunk, static_cast<std::size_t>(vocab));
   }
   const auto n = static_cast<double>(s.tokens);
   print_result(o, {"perplexity " + name, "", {std::exp(s.negative_log_likelihood / n)}});

@@ -22,7 +22,7 @@ struct ChatOptions {
   std::string model = "default", prompt, system;
   GenerationRequest request;
   LoadOptions load;
-  bool json = false;
+  bool json = false, raw = false, asks = false;
 };
 
 std::atomic<int> interrupts{0};
@@ -109,13 +109,24 @@ class Conversation {
  private:
   Expected<void> answer() {
     GenerationRequest request = options_.request;
-    HEED_ASSIGN(request.prompt, chat_prompt(model_.model().tokenizer(), *model_.chat(), messages_));
+    HEED_TRY(make_prompt(request.prompt));
     auto printer = std::make_shared<Printer>(options_.json);
     HEED_ASSIGN(const RequestId id, model_.engine().submit(std::move(request), printer));
     printer->wait(model_.engine(), id);
     if (printer->reason() == FinishReason::error) return printer->error();
     messages_.push_back({{"role", "assistant"}, {"content", printer->text()}});
     report(*printer);
+    return {};
+  }
+
+  Expected<void> make_prompt(std::vector<std::int32_t>& prompt) const {
+    const Tokenizer& tokenizer = model_.model().tokenizer();
+    if (options_.raw) {
+      prompt = tokenizer.encode(messages_.back()["content"].get_ref<const std::string&>());
+      if (prompt.empty() && tokenizer.bos() >= 0) prompt = {tokenizer.bos()};
+      return {};
+    }
+    HEED_ASSIGN(prompt, chat_prompt(tokenizer, *model_.chat(), messages_));
     return {};
   }
 
@@ -193,16 +204,17 @@ Expected<void> run_chat(const ChatOptions& o) {
   HEED_ASSIGN(const std::string path, model_path(o.model));
   if (isatty(STDERR_FILENO)) std::fprintf(stderr, "\033[2mloading %s ...\033[0m\r", o.model.c_str());
   HEED_ASSIGN(const auto model, LoadedModel::load(o.model, path, o.load));
-  if (!model->chat())
-    return fail(Code::unsupported,
-                "chat: " + o.model +
-                    " is a base model without a chat template: use `heed serve` and /v1/completions, or another model");
+  if (!model->chat() && !o.raw)
+    return fail(
+        Code::unsupported,
+        "chat: " + o.model +
+            " is a base model without a chat template: `--raw` continues a text as it is; or take another model");
   if (isatty(STDERR_FILENO)) std::fprintf(stderr, "\033[K\033[2m%s\033[0m\n", model->model().description().c_str());
   struct sigaction action{};
   action.sa_handler = on_interrupt;
   sigaction(SIGINT, &action, nullptr);
   Conversation conversation(*model, o);
-  if (!o.prompt.empty()) return conversation.ask(o.prompt);
+  if (o.asks) return conversation.ask(o.prompt);
   if (isatty(STDERR_FILENO))
     std::fprintf(stderr, "\033[2m/help lists commands, Ctrl-C stops an answer, Ctrl-D leaves\033[0m\n");
   converse(conversation);
@@ -215,14 +227,15 @@ void add_chat(CLI::App& app, Command& command) {
   CLI::App* sub = app.add_subcommand("chat", "talk with a model in the terminal");
   sub->footer(
       "Examples:\n  heed chat\n  heed chat --model smollm2-135m-instruct -p \"Why is the sky blue?\"\n  echo \"Hello\" "
-      "| heed chat\n  heed chat --attention topk_pages --window 1024 --budget 2048\n  heed "
-      "chat --lora style.gguf:0.5");
+      "| heed chat\n  heed chat --raw --model stories260K.bin -p \"Once upon a time\"\n  heed chat --attention "
+      "topk_pages --window 1024 --budget 2048\n  heed chat --lora style.gguf:0.5");
   auto o = std::make_shared<ChatOptions>();
   o->request.sampling.temperature = 0.0f;
   sub->add_option("--model", o->model,
                   "a name of `heed models`, OWNER/REPO:TYPE of a hub, or a path (default: the default model)");
-  sub->add_option("-p,--prompt", o->prompt, "ask this, print the answer, leave");
+  auto* prompt = sub->add_option("-p,--prompt", o->prompt, "ask this, print the answer, leave");
   sub->add_option("--system", o->system, "system prompt");
+  sub->add_flag("--raw", o->raw, "the prompt goes on as it is: no template, nothing remembered");
   sub->add_option("--max-tokens", o->request.max_tokens, "longest answer (-1: until the context is full)");
   sub->add_option("--temperature", o->request.sampling.temperature, "0: always the likeliest token (default)")
       ->check(CLI::Range(0.0, 2.0));
@@ -236,6 +249,8 @@ void add_chat(CLI::App& app, Command& command) {
   sub->add_option("--threads", o->load.threads, "compute threads (0: all this process may use)")
       ->check(CLI::Range(0, 1024));
   sub->add_option("--context", o->load.context, "tokens the conversation may hold")->check(CLI::Range(0, 1 << 24));
+  sub->add_option("--weights", o->load.weights, "file: as they are (default); or quantized while loading, as q4_k_m");
+  sub->add_option("--kv-dtype", o->load.kv_dtype, "keys and values as bf16 (default), f16, f32, int8 or int4");
   sub->add_option("--activations", o->load.activations, "auto, exact (16 bits) or fast (8 bits)");
   sub->add_option("--speculation", o->load.speculation, "auto: guess tokens where it is faster; off")
       ->check(CLI::IsMember({"auto", "off"}));
@@ -244,7 +259,10 @@ void add_chat(CLI::App& app, Command& command) {
   add_pack_options(*sub, o->load);
   add_verify_option(*sub);
   sub->add_flag("--json", o->json, "one JSON object an answer");
-  sub->callback([o, &command] { command.run = [o] { return run_chat(*o); }; });
+  sub->callback([o, prompt, &command] {
+    o->asks = prompt->count() > 0;
+    command.run = [o] { return run_chat(*o); };
+  });
 }
 
 }  // namespace heed

@@ -27,7 +27,7 @@ int run(int argc, char** argv) {
       "command's options.");
   heed::Command command;
   for (auto* add : {heed::add_serve, heed::add_chat, heed::add_pull, heed::add_models, heed::add_rm, heed::add_import,
-                    heed::add_inspect, heed::add_tokenize, heed::add_bench})
+                    heed::add_inspect, heed::add_convert, heed::add_tokenize, heed::add_bench})
     add(app, command);
   try {
     app.parse(argc, argv);

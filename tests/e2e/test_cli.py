@@ -32,7 +32,7 @@ def commands_of(*path):
 
 def test_help_has_an_example_everywhere():
     commands, shown = commands_of()
-    assert {"serve", "chat", "pull", "models", "rm", "import", "inspect", "tokenize", "bench"} <= set(commands)
+    assert {"serve", "chat", "pull", "models", "rm", "import", "inspect", "convert", "tokenize", "bench"} <= set(commands)
     groups, _ = commands_of("bench")
     assert {"llm", "quality", "matmul"} <= set(groups)
     for path in [[c] for c in commands] + [["bench", g] for g in groups]:
