@@ -11,6 +11,9 @@
 #include <memory>
 #include <string>
 
+#include "text/unicode_tables.h"
+#include "text/word_tables.h"
+
 namespace heed {
 namespace {
 
@@ -65,11 +68,17 @@ void append_mapped(std::string_view run, NormalForm form, std::string& out) {
   }
 }
 
+/// Marks that are younger than the library's tables are no marks to it: they are not ordered among others either.
+bool stays(std::uint32_t code) noexcept {
+  const bool is_young_mark = char_class(code) == CharClass::mark && word_class(code) != WordClass::mark;
+  return is_young_mark || is_among(kStays, code);
+}
+
 void append_form(std::string_view run, NormalForm form, std::string& out) {
   std::size_t begin = 0;
   for (std::size_t at = 0; at < run.size();) {
     const Utf8Char c = utf8_first(run.substr(at));
-    if (is_among(kStays, c.code_point)) {
+    if (stays(c.code_point)) {
       append_mapped(run.substr(begin, at - begin), form, out);
       out += run.substr(at, c.size);
       begin = at + c.size;

@@ -173,7 +173,7 @@ class Translator {
   }
 
   static std::string word_items(bool in_class) {
-    return std::string(kWord) + added_since(CharClass::letter) + added_since(CharClass::mark) +
+    return std::string(kWord) + std::string(kDigits) + added_since(CharClass::letter) + added_since(CharClass::mark) +
            std::string(in_class ? "" : kWordOutsideClasses);
   }
 
