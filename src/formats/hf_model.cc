@@ -186,6 +186,8 @@ class HfReader {
   Expected<void> add(const std::string& name, const Tensor& tensor) {
     TensorSource source{.pieces = {tensor}, .rotary_heads = rotary_heads(name)};
     Tensor shown = tensor;
+    if (name.ends_with(".ffn_gate_inp_shexp.weight") && shown.rank == 2 && shown.shape[0] == 1)  // a vector in GGUF
+      shown = {.data = tensor.data, .dtype = tensor.dtype, .rank = 1, .shape = {tensor.shape[1]}};
     if (family_->norm_add != 0 && name.ends_with("norm.weight")) source.add = family_->norm_add;
     if (source.rotary_heads > 0 && tensor.shape[0] % (2 * source.rotary_heads) != 0)
       return fail(Code::malformed,

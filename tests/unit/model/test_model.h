@@ -18,10 +18,15 @@ struct TestModel {
 
   Expected<void> load(const std::string& family) {
     HEED_ASSIGN(file, GgufFile::open(std::string(HEED_SOURCE_DIR) + "/tests/golden/models/" + family + ".gguf"));
-    HEED_ASSIGN(spec, read_spec(file.metadata()));
+    return load(file);
+  }
+
+  /// Any model file, which outlives this.
+  Expected<void> load(const ModelFile& from, const LoadWeightsOptions& how = {}) {
+    HEED_ASSIGN(spec, read_spec(from.metadata()));
     HEED_ASSIGN(arena, Arena::make(step_bytes(spec, 256, 256)));
     Exec e = exec();
-    HEED_ASSIGN(weights, load_weights(spec, file, e));
+    HEED_ASSIGN(weights, load_weights(spec, from, e, how));
     HEED_ASSIGN(PagePool made, PagePool::make(kv_layers(spec), kv_dtype, 16));
     pages = std::make_unique<PagePool>(std::move(made));
     return {};
