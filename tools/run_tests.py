@@ -84,7 +84,7 @@ def suites():
         yield from page_suites()
     else:
         print("SKIP the page: this tree has no web/")
-    yield "command line", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_cli.py", "tests/e2e/test_lora.py"], count_pytest
+    yield "command line", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_cli.py", "tests/e2e/test_lora.py", "tests/e2e/test_convert.py"], count_pytest
     yield "hub, store and import", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_store.py"], count_pytest
     yield "benchmarks", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_bench.py"], count_pytest
     yield "openai client", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_openai.py"], count_pytest
