@@ -88,6 +88,7 @@ def suites():
     yield "hub, store and import", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_store.py"], count_pytest
     yield "benchmarks", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_bench.py"], count_pytest
     yield "openai client", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_openai.py"], count_pytest
+    yield "encoder-decoder", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_encoder_decoder.py"], count_pytest
     yield "README commands", "docs", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_readme.py"], count_pytest
     yield "clang-tidy", "lint", ["tools/lint.sh", "tidy"], count_exit
 
