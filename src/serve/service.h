@@ -24,7 +24,7 @@ struct ServiceOptions {
   /// resolves to 127.0.0.1. Loopback names are always in; "*" allows all.
   std::vector<std::string> allowed_hosts;
   std::string version = "0";
-  StaticFiles files;  // the page
+  StaticFiles files;                                 // the page
   std::shared_ptr<ConversationStore> conversations;  // none: clients keep theirs
 };
 

@@ -53,7 +53,7 @@ class HfModelTest : public testing::Test {
 
 std::string two() {
   std::string table = "{" + entry("model.norm.weight", "F32", "[4]", 0, 16) + "," +
-         entry("model.layers.0.self_attn.q_proj.weight", "BF16", "[4,4]", 16, 48) + "}";
+                      entry("model.layers.0.self_attn.q_proj.weight", "BF16", "[4,4]", 16, 48) + "}";
   while (table.size() % 8 != 0) table += ' ';  // as the format's writers do
   return table;
 }
