@@ -110,6 +110,7 @@ class Conversation {
   Expected<void> answer() {
     GenerationRequest request = options_.request;
     HEED_TRY(make_prompt(request.prompt));
+    request.continues_prompt = options_.raw && !messages_.back()["content"].get_ref<const std::string&>().empty();
     auto printer = std::make_shared<Printer>(options_.json);
     HEED_ASSIGN(const RequestId id, model_.engine().submit(std::move(request), printer));
     printer->wait(model_.engine(), id);

@@ -12,7 +12,8 @@ namespace heed {
 /// A token goes out with the text that completes it, tokens inside a stop string never do.
 class AnswerText {
  public:
-  AnswerText(const Tokenizer& tokenizer, StopMatcher matcher) : decoder_(tokenizer), matcher_(std::move(matcher)) {}
+  AnswerText(const Tokenizer& tokenizer, StopMatcher matcher, TextPlace place = TextPlace::start)
+      : decoder_(tokenizer, place), matcher_(std::move(matcher)) {}
   /// Adds what became certain to `out`.
   void push(SampledToken token, Delta& out);
   /// No more tokens: what was held back is certain.

@@ -19,6 +19,7 @@ struct GenerationRequest {
   std::int32_t max_tokens = -1;      // -1: until the context is full
   SamplingParams sampling;
   std::vector<std::string> stop;         // matched on text across token borders; not part of the output
+  bool continues_prompt = false;         // the answer goes on in the prompt's text: a leading space is its own
   bool ignore_end = false;               // keep going after end tokens (benchmarks)
   bool prompt_logprobs = false;          // `echo` with logprobs
   bool speculates = true;                // false: one token a step, whatever the engine's mode

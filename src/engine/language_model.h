@@ -41,6 +41,8 @@ class LanguageModel {
   /// A state keeps its policy for life, and so do its forks.
   virtual std::unique_ptr<ModelState> new_state(const AttentionPolicy& policy) = 0;
   std::unique_ptr<ModelState> new_state() { return new_state(AttentionPolicy{}); }
+  /// Is the prompt an encoder's source? Then an answer is a text of its own.
+  virtual bool has_source() const noexcept { return false; }
   /// Do states drop their last tokens at no cost? Only then tokens are guessed.
   virtual bool forgets_freely() const noexcept { return true; }
   /// Memory check ahead of a step: can `state` grow by `tokens`? `busy` when not now.

@@ -98,6 +98,7 @@ class Transformer final : public LanguageModel {
   std::string description() const override;
   using LanguageModel::new_state;
   std::unique_ptr<ModelState> new_state(const AttentionPolicy& policy) override;
+  bool has_source() const noexcept override { return !spec_.encoder.empty(); }
   bool forgets_freely() const noexcept override { return pages_->state_floats() == 0 && spec_.encoder.empty(); }
   Expected<void> reserve(ModelState& state, std::int32_t tokens) override;
   Expected<void> step(std::span<StepItem> items) override;

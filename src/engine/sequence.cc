@@ -36,7 +36,8 @@ Sequence::Sequence(GenerationRequest request, std::shared_ptr<GenerationSink> si
       prompt_length_(static_cast<std::int32_t>(request_.prompt.size())),
       limit_(token_limit(request_, model.context_length())),
       sampler_(request_.sampling, model.vocab_size()),
-      text_(model.tokenizer(), std::move(matcher)),
+      text_(model.tokenizer(), std::move(matcher),
+            request_.continues_prompt && !model.has_source() ? TextPlace::middle : TextPlace::start),
       submitted_ns_(now_ns) {
   tokens_ = std::move(request_.prompt);
   request_.prompt.clear();

@@ -155,6 +155,7 @@ GenerationRequest Generation::request_of(const Choice& choice, std::size_t index
   const GenerationParams& params = answer_.params;
   GenerationRequest request;
   request.prompt = answer_.prompts[choice.prompt].tokens;
+  request.continues_prompt = answer_.prompts[choice.prompt].goes_on;
   // Zero tokens (scoring a prompt) still needs the forward pass: one token is drawn and dropped.
   request.max_tokens = params.max_tokens == 0 ? 1 : params.max_tokens;
   request.sampling = params.sampling;

@@ -105,6 +105,7 @@ std::optional<ApiError> one_prompt(const Tokenizer& tokenizer, const GenerationP
     if (auto error = token_array(prompt, name, tokenizer.vocab_size(), made.tokens)) return error;
     made.text = tokenizer.decode(made.tokens, true);
   }
+  made.goes_on = !params.suffix && !made.text.empty();
   if (made.tokens.empty())
     return invalid_value(name, "expected at least one token: the text is empty and the model adds none");
   out.push_back(std::move(made));

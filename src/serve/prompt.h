@@ -13,6 +13,7 @@ namespace heed {
 struct PromptTokens {
   std::vector<std::int32_t> tokens;
   std::string text;                // what `echo` gives back
+  bool goes_on = false;            // the answer is more of the same text
   std::int32_t hidden_tokens = 0;  // at the front: added by the tokenizer, not part of `text`
 };
 

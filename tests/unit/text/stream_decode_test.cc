@@ -117,6 +117,8 @@ TEST(StreamDecode, TheFirstSpaceGoesOnlyAtTheStart) {
   EXPECT_EQ(stream.push(a), " a");
   EXPECT_EQ(stream.finish(), "");
   EXPECT_EQ(stream.push(a), "a");  // a finished stream begins anew
+  StreamDecoder middle(*t, TextPlace::middle);
+  EXPECT_EQ(middle.push(a), " a");  // the text before it is another's
 }
 
 }  // namespace
