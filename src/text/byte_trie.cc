@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 namespace heed {
 namespace {
@@ -12,6 +13,18 @@ struct Range {
   std::uint32_t node = 0;
   std::size_t low = 0, high = 0, depth = 0;
 };
+
+/// By key; of equal keys the first, and no empty ones.
+std::vector<ByteTrie::Entry> sorted(const std::vector<ByteTrie::Entry>& entries) {
+  std::vector<std::pair<std::string_view, std::size_t>> order;
+  for (std::size_t i = 0; i < entries.size(); ++i)
+    if (!entries[i].key.empty()) order.emplace_back(entries[i].key, i);
+  std::sort(order.begin(), order.end());
+  std::vector<ByteTrie::Entry> out;
+  for (const auto& [key, i] : order)
+    if (out.empty() || out.back().key != key) out.push_back(entries[i]);
+  return out;
+}
 
 }  // namespace
 
@@ -32,11 +45,8 @@ std::uint32_t ByteTrie::place(std::string_view bytes) {
   return std::max<std::uint32_t>(static_cast<std::uint32_t>(units_.size()) - kBytes, first + 1U) - first;
 }
 
-ByteTrie::ByteTrie(std::vector<Entry> entries) {
-  std::erase_if(entries, [](const Entry& entry) { return entry.key.empty(); });
-  std::stable_sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.key < b.key; });
-  const auto same = [](const Entry& a, const Entry& b) { return a.key == b.key; };
-  entries.erase(std::unique(entries.begin(), entries.end(), same), entries.end());
+ByteTrie::ByteTrie(const std::vector<Entry>& all) {
+  const std::vector<Entry> entries = sorted(all);
   units_[0].parent = 0;
   units_[0].base = 1;
   std::vector<Range> open;

@@ -16,7 +16,7 @@ class ByteTrie {
 
   ByteTrie() = default;
   /// Of equal keys the first stays; empty ones are left out. The keys are not kept.
-  explicit ByteTrie(std::vector<Entry> entries);
+  explicit ByteTrie(const std::vector<Entry>& entries);
 
   /// visit(bytes, value) for every key that `text` begins with, shortest first.
   template <class Visit>

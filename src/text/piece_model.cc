@@ -25,7 +25,7 @@ class WordPieceModel final : public PieceModel {
     std::vector<ByteTrie::Entry> entries;
     for (std::int32_t token = 0; token < vocabulary.size(); ++token)
       if (is_text_token(vocabulary, token)) entries.push_back({vocabulary.spelled(token), token});
-    out->trie_ = ByteTrie(std::move(entries));
+    out->trie_ = ByteTrie(entries);
     return std::unique_ptr<PieceModel>(std::move(out));
   }
 
@@ -94,7 +94,7 @@ class UnigramModel final : public PieceModel {
     }
     out->scores_ = file.numbers;
     out->unknown_score_ = lowest - kUnknownPenalty;
-    out->trie_ = ByteTrie(std::move(entries));
+    out->trie_ = ByteTrie(entries);
     return std::unique_ptr<PieceModel>(std::move(out));
   }
 

@@ -57,7 +57,7 @@ class UnigramTokenizer final : public TokenizerBase {
       entries.push_back({vocabulary_.spelled(token), token});
     }
     unknown_score_ = lowest - static_cast<float>(kUnknownPenalty);
-    trie_ = ByteTrie(std::move(entries));
+    trie_ = ByteTrie(entries);
     return {};
   }
 
