@@ -1,6 +1,4 @@
 // attention_half.cc -- projections, RoPE, and softmax or linear attention over a step's ragged rows.
-#include <cmath>
-
 #include "model/job_mask.h"
 #include "model/step.h"
 
@@ -45,9 +43,8 @@ Expected<void> gates(Step& s, const BlockSpec& b, const BlockWeights& w, const A
                             {.w = &w.write.w, .out = s.write, .out_stride = heads}};
   HEED_TRY(matmul(input, std::span(jobs).first(writes ? 2 : 1), s.exec));
   for (std::int64_t i = 0; i < s.rows * heads; ++i) {
-    const float x = s.decay[i], softplus = x > 20.0f ? x : std::log1p(std::exp(x));
-    s.decay[i] = w.decay_rate[static_cast<std::size_t>(i % heads)] * softplus;
-    if (writes) s.write[i] = 1.0f / (1.0f + std::exp(-s.write[i]));
+    s.decay[i] = w.decay_rate[static_cast<std::size_t>(i % heads)] * softplus(s.decay[i]);
+    if (writes) s.write[i] = sigmoid(s.write[i]);
   }
   return {};
 }

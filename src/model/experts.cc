@@ -13,8 +13,6 @@ struct Choice {
   float* weight = nullptr;         // [rows, used]
 };
 
-float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
-
 // The `used` greatest logits (with a bias: sigmoids plus bias), the lower number first where they are equal.
 void choose(const float* logits, const ExpertSpec& e, const Vector& bias, std::int32_t* expert) {
   const auto score = [&](std::int32_t i) {

@@ -1,8 +1,6 @@
 // mamba_half.cc -- a state space layer (Mamba 2): project, convolve, gated linear attention, gated norm, project back.
 //
 // In its words: x are the values times their time step, B the keys, C the queries; the state decays by exp(step * a).
-#include <cmath>
-
 #include "model/step.h"
 
 namespace heed {
@@ -72,8 +70,7 @@ void spread_heads(const MambaRows& m, std::int64_t row) {
   for (std::int64_t h = 0; h < heads; ++h) {
     std::copy_n(queries + h / a_group * k_dim, k_dim, q + h * k_dim);
     std::copy_n(keys + h / a_group * k_dim, k_dim, k + h * k_dim);
-    const float x = steps[h] + m.w.decay_bias[static_cast<std::size_t>(h)];
-    const float step = x > 20.0f ? x : std::log1p(std::exp(x));
+    const float step = softplus(steps[h] + m.w.decay_bias[static_cast<std::size_t>(h)]);
     m.decay[row * heads + h] = step * m.w.decay_rate[static_cast<std::size_t>(h)];
     for (std::int64_t i = 0; i < v_dim; ++i) v[h * v_dim + i] = step * value[h * v_dim + i];
   }

@@ -1,6 +1,7 @@
 // step.h -- what the parts of forward() share while one step runs: its rows, and how a half joins the residual stream.
 #pragma once
 #include <algorithm>
+#include <cmath>
 
 #include "model/forward.h"
 
@@ -26,6 +27,9 @@ struct Step {
   LinearJob* linear_jobs = nullptr;   // [items]
   RopeAngles* angles = nullptr;       // [blocks]; blocks that turn alike share them
 };
+
+inline float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
+inline float softplus(float x) { return x > 20.0f ? x : std::log1p(std::exp(x)); }
 
 inline const float* data_of(const Vector& v) { return v.empty() ? nullptr : v.data(); }
 
