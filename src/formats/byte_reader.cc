@@ -38,6 +38,12 @@ bool is_utf8(std::string_view text) noexcept {
   return true;
 }
 
+Error in_file(const std::string& path, Error error) {
+  error.text = path + ": " + error.text;
+  if (error.where.empty()) error.where = path;
+  return error;
+}
+
 std::string printable(std::string_view text, std::size_t limit) {
   constexpr std::array<char, 17> kHex = {"0123456789abcdef"};
   std::string out;

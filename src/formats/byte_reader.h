@@ -17,6 +17,9 @@ bool is_utf8(std::string_view text) noexcept;
 /// `text` made fit for an error message: at most `limit` bytes, control and non-ASCII bytes as \xNN.
 std::string printable(std::string_view text, std::size_t limit = 64);
 
+/// A reader's error, which names the file from here on.
+Error in_file(const std::string& path, Error error);
+
 class ByteReader {
  public:
   ByteReader(std::string format, std::span<const std::byte> bytes) : format_(std::move(format)), bytes_(bytes) {}

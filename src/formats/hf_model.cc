@@ -33,12 +33,6 @@ std::string directory_of(const std::string& path) {
   return folder.empty() ? "." : folder;
 }
 
-Error in_file(const std::string& path, Error error) {
-  error.text = path + ": " + error.text;
-  if (error.where.empty()) error.where = path;
-  return error;
-}
-
 /// Names of files within the directory: nothing that leads out of it.
 bool is_plain_name(const std::string& name) {
   return !name.empty() && name[0] != '.' && name.find('/') == std::string::npos &&

@@ -212,13 +212,6 @@ std::int64_t filled_up_bytes(const Header& h) {
   return values * kFloatBytes;
 }
 
-/// Errors of a file name it.
-Error in_file(const std::string& path, Error error) {
-  error.text = path + ": " + error.text;
-  if (error.where.empty()) error.where = path;
-  return error;
-}
-
 }  // namespace
 
 bool is_llama2c(std::span<const std::byte> checkpoint) {
