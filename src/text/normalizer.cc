@@ -13,6 +13,7 @@
 #include "text/bert_words.h"
 #include "text/charsmap.h"
 #include "text/json_pattern.h"
+#include "text/json_steps.h"
 #include "text/normal_forms.h"
 #include "text/stand_ins.h"
 #include "text/unicode_tables.h"
@@ -200,8 +201,7 @@ Expected<Step> read_byte_level(const JsonPart&) {
   });
 }
 
-using Reader = Expected<Step> (*)(const JsonPart&);
-constexpr auto kReaders = std::to_array<std::pair<std::string_view, Reader>>({
+constexpr auto kReaders = std::to_array<StepReader<Step>>({
     {"NFC", read_form<NormalForm::nfc>},
     {"NFD", read_form<NormalForm::nfd>},
     {"NFKC", read_form<NormalForm::nfkc>},
@@ -225,20 +225,7 @@ Expected<Normalizer> Normalizer::read(const JsonPart& part) {
 }
 
 Expected<void> Normalizer::add(const JsonPart& part) {
-  HEED_ASSIGN(const std::string type, part.need_text("type"));
-  if (type == "Sequence") {
-    HEED_ASSIGN(const std::vector<JsonPart> parts, part.parts("normalizers"));
-    for (const JsonPart& inner : parts) HEED_TRY(add(inner));
-    return {};
-  }
-  for (const auto& [name, reader] : kReaders) {
-    if (name != type) continue;
-    HEED_ASSIGN(Step step, reader(part));
-    if (steps_.size() == kMostSteps) return part.malformed("expected at most " + std::to_string(kMostSteps) + " steps");
-    steps_.push_back(std::move(step));
-    return {};
-  }
-  return part.unsupported("expected a normalizer that heed knows, got " + type);
+  return add_steps<Step>(part, {"normalizer", "normalizers", kReaders}, steps_);
 }
 
 }  // namespace heed

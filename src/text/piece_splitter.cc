@@ -11,6 +11,7 @@
 #include "text/bert_tables.h"
 #include "text/byte_tokens.h"
 #include "text/json_pattern.h"
+#include "text/json_steps.h"
 #include "text/pretokenize.h"
 #include "text/stand_ins.h"
 #include "text/unicode_tables.h"
@@ -276,8 +277,7 @@ Expected<Step> read_metaspace(const JsonPart& part) {
   return in_turn(std::move(steps));
 }
 
-using Reader = Expected<Step> (*)(const JsonPart&);
-constexpr auto kReaders = std::to_array<std::pair<std::string_view, Reader>>({
+constexpr auto kReaders = std::to_array<StepReader<Step>>({
     {"ByteLevel", read_byte_level},
     {"Split", read_split},
     {"Whitespace", read_whitespace},
@@ -298,20 +298,7 @@ Expected<PieceSplitter> PieceSplitter::read(const JsonPart& part) {
 }
 
 Expected<void> PieceSplitter::add(const JsonPart& part) {
-  HEED_ASSIGN(const std::string type, part.need_text("type"));
-  if (type == "Sequence") {
-    HEED_ASSIGN(const std::vector<JsonPart> parts, part.parts("pretokenizers"));
-    for (const JsonPart& inner : parts) HEED_TRY(add(inner));
-    return {};
-  }
-  for (const auto& [name, reader] : kReaders) {
-    if (name != type) continue;
-    HEED_ASSIGN(Step step, reader(part));
-    if (steps_.size() == kMostSteps) return part.malformed("expected at most " + std::to_string(kMostSteps) + " steps");
-    steps_.push_back(std::move(step));
-    return {};
-  }
-  return part.unsupported("expected a pre-tokenizer that heed knows, got " + type);
+  return add_steps<Step>(part, {"pre-tokenizer", "pretokenizers", kReaders}, steps_);
 }
 
 }  // namespace heed
