@@ -2,6 +2,7 @@
 //
 // Experts go in order of their number and a row's sum with them, so its bits do not depend on the rows beside it.
 #include <cmath>
+#include <limits>
 
 #include "model/step.h"
 
@@ -13,15 +14,41 @@ struct Choice {
   float* weight = nullptr;         // [rows, used]
 };
 
-// The `used` greatest logits (with a bias: sigmoids plus bias), the lower number first where they are equal.
-void choose(const float* logits, const ExpertSpec& e, const Vector& bias, std::int32_t* expert) {
-  const auto score = [&](std::int32_t i) {
-    return bias.empty() ? logits[i] : sigmoid(logits[i]) + bias[static_cast<std::size_t>(i)];
-  };
+// What the choice goes by: logits, or sigmoids and their bias.
+void score_experts(const float* logits, const ExpertSpec& e, const Vector& bias, float* score) {
+  for (std::int32_t i = 0; i < e.count; ++i) {
+    score[i] = e.is_sigmoid ? sigmoid(logits[i]) : logits[i];
+    if (!bias.empty()) score[i] += bias[static_cast<std::size_t>(i)];
+  }
+}
+
+float group_worth(const float* score, std::int32_t n, bool counts_two) {
+  float best = -std::numeric_limits<float>::infinity(), second = best;
+  for (std::int32_t i = 0; i < n; ++i) {
+    second = std::max(second, std::min(best, score[i]));
+    best = std::max(best, score[i]);
+  }
+  return counts_two ? best + second : best;
+}
+
+// Nothing is worth less than an expert of a group that is not among the best, the lower number first where groups are
+// equal. worth [groups] is room.
+void close_groups(const ExpertSpec& e, float* score, float* worth) {
+  const std::int32_t n = e.count / e.groups;
+  for (std::int32_t g = 0; g < e.groups; ++g) worth[g] = group_worth(score + g * n, n, e.is_sigmoid);
+  for (std::int32_t g = 0; g < e.groups; ++g) {
+    const auto better = std::count_if(
+        worth, worth + e.groups, [&](const float& w) { return w > worth[g] || (w == worth[g] && &w < worth + g); });
+    if (better >= e.used_groups) std::fill_n(score + g * n, n, -std::numeric_limits<float>::infinity());
+  }
+}
+
+// The `used` greatest scores, the lower number first where they are equal.
+void choose(const float* score, const ExpertSpec& e, std::int32_t* expert) {
   for (std::int32_t n = 0; n < e.used; ++n) {
     std::int32_t best = -1;
     for (std::int32_t i = 0; i < e.count; ++i)
-      if ((best < 0 || score(i) > score(best)) && std::find(expert, expert + n, i) == expert + n) best = i;
+      if ((best < 0 || score[i] > score[best]) && std::find(expert, expert + n, i) == expert + n) best = i;
     expert[n] = best;
   }
 }
@@ -46,11 +73,14 @@ Expected<Choice> route(Step& s, const ExpertSpec& e, const BlockWeights& w, cons
   const auto chosen = static_cast<std::size_t>(s.rows) * static_cast<std::size_t>(e.used);
   const Choice out{arena.allocate_array<std::int32_t>(chosen), arena.allocate_array<float>(chosen)};
   auto* logits = arena.allocate_array<float>(static_cast<std::size_t>(s.rows) * static_cast<std::size_t>(e.count));
-  if (!out.expert || !out.weight || !logits) return fail(Code::out_of_memory, kArenaFull);
+  auto* score = arena.allocate_array<float>(2 * static_cast<std::size_t>(e.count));
+  if (!out.expert || !out.weight || !logits || !score) return fail(Code::out_of_memory, kArenaFull);
   const MatmulJob job{.w = &w.router.w, .bias = data_of(w.router.bias), .out = logits, .out_stride = e.count};
   HEED_TRY(matmul(input, {&job, 1}, s.exec));
   for (std::int64_t r = 0; r < s.rows; ++r) {
-    choose(logits + r * e.count, e, w.choice_bias, out.expert + r * e.used);
+    score_experts(logits + r * e.count, e, w.choice_bias, score);
+    if (e.groups > 1) close_groups(e, score, score + e.count);
+    choose(score, e, out.expert + r * e.used);
     weigh(logits + r * e.count, e, out.expert + r * e.used, out.weight + r * e.used);
   }
   return out;

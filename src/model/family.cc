@@ -153,35 +153,19 @@ Expected<ModelSpec> read_spec(const Metadata& metadata) {
               "general.architecture");
 }
 
-Expected<ExpertSpec> read_experts(const Metadata& m, std::string_view family) {
-  const std::string p = std::string(family) + ".";
-  constexpr std::int64_t kMax = 1 << 24;
-  HEED_ASSIGN(const std::int64_t count, m.integer(p + "expert_count", 0, 0, 1024));
-  if (count == 0) return ExpertSpec{};
-  HEED_ASSIGN(const std::int64_t used, m.need_integer(p + "expert_used_count", 1, count));
-  HEED_ASSIGN(const std::int64_t dense, m.integer(p + "feed_forward_length", 0, 0, kMax));
-  HEED_ASSIGN(const std::int64_t ffn, m.integer(p + "expert_feed_forward_length", dense, 1, kMax));
-  HEED_ASSIGN(const std::int64_t shared, m.integer(p + "expert_shared_feed_forward_length", 0, 0, kMax));
-  HEED_ASSIGN(const double scale, m.real(p + "expert_weights_scale", 1.0));
-  return ExpertSpec{.count = static_cast<std::int32_t>(count),
-                    .used = static_cast<std::int32_t>(used),
-                    .ffn_dim = static_cast<std::int32_t>(ffn),
-                    .shared_ffn_dim = static_cast<std::int32_t>(shared),
-                    .scale = static_cast<float>(scale)};
-}
-
 Expected<ModelSpec> read_llama_like(const Metadata& m, std::string_view family) {
   const std::string p = std::string(family) + ".";
   ModelSpec s{.family = std::string(family)};
   constexpr std::int64_t kMax = 1 << 24;
   HEED_ASSIGN(const std::int64_t dim, m.need_integer(p + "embedding_length", 1, kMax));
-  HEED_ASSIGN(const std::int64_t layers, m.need_integer(p + "block_count", 1, 1024));
+  HEED_ASSIGN(const std::int64_t all_layers, m.need_integer(p + "block_count", 1, 1024));
+  HEED_ASSIGN(const std::int64_t guessing, m.integer(p + "nextn_predict_layers", 0, 0, all_layers - 1));
   HEED_ASSIGN(const ExpertSpec experts, read_experts(m, family));
   HEED_ASSIGN(const std::int64_t ffn_dim, experts.count > 0
                                               ? m.integer(p + "feed_forward_length", experts.ffn_dim, 1, kMax)
                                               : m.need_integer(p + "feed_forward_length", 1, kMax));
   HEED_ASSIGN(const std::int64_t heads, m.need_integer(p + "attention.head_count", 1, 1024));
-  HEED_ASSIGN(const std::vector<std::int64_t> kv_heads, read_kv_heads(m, p, layers, heads));
+  HEED_ASSIGN(const std::vector<std::int64_t> kv_heads, read_kv_heads(m, p, all_layers, heads));
   HEED_ASSIGN(const std::int64_t head_dim, m.integer(p + "attention.key_length", dim / heads, 1, 4096));
   HEED_ASSIGN(const std::int64_t v_dim, m.integer(p + "attention.value_length", head_dim, 1, 4096));
   if (v_dim != head_dim && !m.find(p + "attention.kv_lora_rank"))
@@ -207,7 +191,8 @@ Expected<ModelSpec> read_llama_like(const Metadata& m, std::string_view family) 
   b.v_dim = static_cast<std::int32_t>(v_dim);
   b.ffn_dim = static_cast<std::int32_t>(ffn_dim);
   b.experts = experts;
-  s.blocks.assign(static_cast<std::size_t>(layers), b);
+  s.blocks.assign(static_cast<std::size_t>(all_layers - guessing), b);
+  s.guessing_blocks = static_cast<std::int32_t>(guessing);
   for (std::size_t i = 0; i < s.blocks.size(); ++i)
     s.blocks[i].attention.kv_heads = static_cast<std::int32_t>(kv_heads[i]);
   for (BlockSpec& block : s.blocks) HEED_TRY(read_scores(m, p, block));

@@ -31,6 +31,11 @@ void each_block(ModelSpec& spec, F change) {
 /// {family}.expert_*: how many, how many of them a token passes, and their sizes. None: the blocks stay dense.
 Expected<ExpertSpec> read_experts(const Metadata& metadata, std::string_view family);
 
+/// How they are chosen and weighed, and the shared ones beside them; what `experts` says already holds where the file
+/// says nothing. The first `leading_dense_block_count` blocks lose their experts.
+Expected<void> read_router(const Metadata& metadata, std::string_view family, const ExpertSpec& experts,
+                           ModelSpec& spec);
+
 /// {family}.rope.scaling.*: linear, NTK-aware and YaRN (Peng et al. 2023) scaling, long-rope's magnitude. Without
 /// `truncates`, YaRN's ramp begins and ends between two pairs (gpt-oss).
 Expected<void> read_rope_scaling(const Metadata& metadata, std::string_view family, bool truncates, ModelSpec& spec);

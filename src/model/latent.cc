@@ -32,6 +32,23 @@ Expected<const float*> queries(Step& s, const BlockSpec& b, const BlockWeights& 
   return multiply(s, latent, w.q);
 }
 
+// Of every row and head, a stride of floats apart.
+struct Made {
+  const float *keys, *values;
+  std::int64_t key_stride, value_stride;
+};
+
+Expected<Made> keys_and_values(Step& s, const BlockSpec& b, const BlockWeights& w, const Activations& latent) {
+  const std::int64_t key = b.head_dim - b.rope.dims, value = b.value_dim();
+  if (b.latent.is_split) {
+    HEED_ASSIGN(const float* keys, multiply(s, latent, w.k_b));
+    HEED_ASSIGN(const float* values, multiply(s, latent, w.v_b));
+    return Made{keys, values, key, value};
+  }
+  HEED_ASSIGN(const float* both, multiply(s, latent, w.kv_b));
+  return Made{both, both + key, key + value, key + value};
+}
+
 }  // namespace
 
 Expected<void> project_latent(Step& s, const BlockSpec& b, const BlockWeights& w, const Activations& input) {
@@ -40,7 +57,7 @@ Expected<void> project_latent(Step& s, const BlockSpec& b, const BlockWeights& w
   HEED_ASSIGN(const float* q, queries(s, b, w, input));
   HEED_ASSIGN(const float* kv, multiply(s, input, w.kv_a));
   HEED_ASSIGN(const Activations latent, shorten(s, kv, rank + turned, w.kv_a_norm, rank));
-  HEED_ASSIGN(const float* made, multiply(s, latent, w.kv_b));
+  HEED_ASSIGN(const Made made, keys_and_values(s, b, w, latent));
   constexpr std::int64_t kRowsPerTask = 8;
   s.exec.pool.parallel_for(s.rows, kRowsPerTask, [&](std::int64_t begin, std::int64_t end, int) {
     for (std::int64_t r = begin; r < end; ++r) {
@@ -49,12 +66,11 @@ Expected<void> project_latent(Step& s, const BlockSpec& b, const BlockWeights& w
       const float* shared = kv + r * (rank + turned) + rank;
       for (std::int64_t h = 0; h < heads; ++h) {
         const float* from_q = q + (r * heads + h) * head;
-        const float* from = made + (r * heads + h) * (plain + value);
         std::copy_n(from_q + plain, turned, to_q + h * head);
         std::copy_n(from_q, plain, to_q + h * head + turned);
         std::copy_n(shared, turned, to_k + h * head);
-        std::copy_n(from, plain, to_k + h * head + turned);
-        std::copy_n(from + plain, value, to_v + h * value);
+        std::copy_n(made.keys + (r * heads + h) * made.key_stride, plain, to_k + h * head + turned);
+        std::copy_n(made.values + (r * heads + h) * made.value_stride, value, to_v + h * value);
       }
     }
   });

@@ -81,4 +81,27 @@ Expected<Buffer> recode(const Tensor& t, DType type, ThreadPool& pool) {
   return out;
 }
 
+DType turned_type(DType type) noexcept { return info(type).block > 1 ? DType::f32 : type; }
+
+Expected<Buffer> turn_heads(const Tensor& t, ThreadPool& pool) {
+  const std::int64_t heads = t.shape[0], cols = t.shape[1], n = t.shape[2];
+  const DType type = turned_type(t.dtype);
+  const std::int64_t bytes = row_bytes(type, cols);
+  HEED_ASSIGN(Buffer out, Buffer::make(static_cast<std::size_t>(heads * n * bytes)));
+  const std::int64_t head_floats = cols * n, room_floats = head_floats + cols;
+  HEED_ASSIGN(Buffer room, Buffer::make(static_cast<std::size_t>(pool.threads() * room_floats) * sizeof(float)));
+  pool.parallel_for(heads, 1, [&](std::int64_t begin, std::int64_t end, int thread) {
+    float* head = reinterpret_cast<float*>(room.data()) + thread * room_floats;
+    float* row = head + head_floats;
+    for (std::int64_t h = begin; h < end; ++h) {
+      for (std::int64_t c = 0; c < cols; ++c) dequantize_row(t.dtype, t.row(h * cols + c), n, head + c * n);
+      for (std::int64_t i = 0; i < n; ++i) {
+        for (std::int64_t c = 0; c < cols; ++c) row[c] = head[c * n + i];
+        quantize_row(type, row, cols, out.data() + (h * n + i) * bytes);
+      }
+    }
+  });
+  return out;
+}
+
 }  // namespace heed

@@ -17,4 +17,9 @@ Expected<Buffer> gather_rows(const TensorSource& source, const Tensor& shown, st
 /// malformed: a number that blocks cannot hold (not finite, above 65504).
 Expected<Buffer> recode(const Tensor& t, DType type, ThreadPool& pool);
 
+/// How numbers of `type` are kept once they changed their row: floats as they are, others as f32.
+DType turned_type(DType type) noexcept;
+/// A tensor [heads, cols, n] as [heads * n, cols] of turned_type: each head's matrix turned. Errors: memory.
+Expected<Buffer> turn_heads(const Tensor& t, ThreadPool& pool);
+
 }  // namespace heed

@@ -8,6 +8,21 @@ Error wrong(const std::string& what, std::int64_t got) {
   return fail(Code::malformed, "model: " + what + ", got " + std::to_string(got));
 }
 
+Expected<void> check_groups(const ExpertSpec& e, const std::string& at) {
+  const std::int32_t least = e.is_sigmoid && e.groups > 1 ? 2 : 1;  // experts that say what a group is worth
+  if (e.groups < 1 || e.count % e.groups != 0 || e.count / e.groups < least)
+    return wrong(at + "groups of at least " + std::to_string(least) + " must divide the experts, which are " +
+                     std::to_string(e.count),
+                 e.groups);
+  if (e.used_groups < 1 || e.used_groups > e.groups)
+    return wrong(at + "groups used must be in 1.." + std::to_string(e.groups), e.used_groups);
+  if (e.used > e.used_groups * (e.count / e.groups))
+    return wrong(at + "experts used must be at most those of " + std::to_string(e.used_groups) + " groups of " +
+                     std::to_string(e.count / e.groups),
+                 e.used);
+  return {};
+}
+
 Expected<void> check_block(const BlockSpec& b, std::size_t layer) {
   const std::string at = "block " + std::to_string(layer) + ": ";
   const auto& a = b.attention;
@@ -51,6 +66,7 @@ Expected<void> check_block(const BlockSpec& b, std::size_t layer) {
       return wrong(at + "ffn_dim of experts must be a multiple of 32 in 32..1048576", e.ffn_dim);
     if (e.shared_ffn_dim < 0 || e.shared_ffn_dim > 1 << 20 || e.shared_ffn_dim % 32 != 0)
       return wrong(at + "ffn_dim of the shared expert must be a multiple of 32 up to 1048576", e.shared_ffn_dim);
+    HEED_TRY(check_groups(e, at));
   }
   if (b.ffn_dim < 32 || b.ffn_dim > 1 << 20 || b.ffn_dim % 32 != 0)
     return wrong(at + "ffn_dim must be a multiple of 32 in 32..1048576", b.ffn_dim);

@@ -32,6 +32,8 @@ struct ExpertSpec {
 };
 
 /// What a block does with its past: keeps every key and value, or one state of fixed size (linear attention, Mamba 2).
+  std::int32_t groups = 1;          // experts side by side; the choice is among those of the best groups, a group being
+  std::int32_t used_groups = 1;     // worth its best expert, with sigmoids its two best (DeepSeek-V2, section 2.2.2)
 enum class AttentionKind : std::uint8_t { softmax, linear, mamba };
 
 /// Multi-head latent attention (DeepSeek-V2, 2024): keys and values of all heads come out of one short vector; of a
@@ -44,6 +46,7 @@ struct LatentSpec {
 
 /// A state space layer (Mamba 2, Dao & Gu 2024): gated linear attention whose queries, keys and values went through a
 /// short convolution. BlockSpec::linear says its heads, state size (k_dim) and head size (v_dim).
+  bool is_split = false;     // the file keeps keys' and values' matrices apart, the keys' turned head by head
 struct MambaSpec {
   std::int32_t groups = 1;  // of heads that share queries and keys
   std::int32_t taps = 4;    // of the convolution, the newest position's the last
@@ -101,8 +104,9 @@ struct ModelSpec {
   std::int32_t short_context = 0;
   std::int32_t memory_tokens = 0;  // learned rows ahead of every text, visible from everywhere (Burtsev et al. 2020)
   std::vector<BlockSpec> blocks;
-  std::vector<BlockSpec> encoder;  // of an encoder-decoder; then `blocks` are the decoder
-  std::int32_t start_token = 0;    // what its decoder begins with
+  std::int32_t guessing_blocks = 0;  // the file has behind them, to guess further tokens by; heed leaves them alone
+  std::vector<BlockSpec> encoder;    // of an encoder-decoder; then `blocks` are the decoder
+  std::int32_t start_token = 0;      // what its decoder begins with
 };
 
 /// Refuses impossible specs (files are hostile): dimensions, head counts, head sizes the kernels cannot run.

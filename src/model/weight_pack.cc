@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "core/digest.h"
+#include "model/recode.h"
 
 namespace heed {
 namespace {
@@ -70,7 +71,7 @@ class PackWriter {
     HEED_TRY(out_.write(std::as_bytes(std::span(plan.head))));
     for (const WeightPart& part : parts) {
       if (target_of<Vector>(part)) HEED_TRY(write_vector(part));
-      if (target_of<PackedMatrix>(part)) HEED_TRY(write_matrix(part.tensor));
+      if (target_of<PackedMatrix>(part)) HEED_TRY(write_matrix(part));
       done += part.tensor.bytes();
       if (options_.progress && !options_.progress(done, total)) return fail(Code::cancelled, "load: cancelled");
     }
@@ -86,7 +87,14 @@ class PackWriter {
     return out_.write(std::as_bytes(std::span(floats)));
   }
 
-  Expected<void> write_matrix(const Tensor& w) {
+  Expected<void> write_matrix(const WeightPart& part) {
+    Tensor w = part.tensor;
+    Buffer turned;
+    if (part.slot.turned_heads > 0) {
+      HEED_ASSIGN(turned, turn_heads(part.whole, exec_.pool));
+      w.data = turned.data();
+      file_.drop_pages(part.whole);
+    }
     HEED_ASSIGN(const PackLayout layout, PackLayout::of(w));
     const std::int64_t step = std::max<std::int64_t>(kRoomBytes / layout.panel_bytes, 1);
     const auto room_bytes = static_cast<std::size_t>(std::min(step, layout.panels) * layout.panel_bytes);

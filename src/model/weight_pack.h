@@ -9,7 +9,7 @@ namespace heed {
 /// A weight of the spec and the tensor of the file it comes from; their shapes agree.
 struct WeightPart {
   WeightSlot slot;
-  Tensor tensor;                         // without data where there is a source
+  Tensor tensor;                         // without data where there is a source, or it is turned
   const TensorSource* source = nullptr;  // of the whole tensor, whose rows from `first` on are the slot's
   Tensor whole;
   std::int64_t first = 0;

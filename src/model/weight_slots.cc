@@ -98,7 +98,14 @@ struct BlockVisit {
     }
     HEED_TRY(linear("attn_kv_a_mqa", b.latent.kv_rank + turned, dim, w.kv_a));
     HEED_TRY(vector("attn_kv_a_norm.weight", b.latent.kv_rank, w.kv_a_norm));
-    HEED_TRY(linear("attn_kv_b", heads * (b.head_dim - turned + b.value_dim()), b.latent.kv_rank, w.kv_b));
+    const std::int64_t keys = heads * (b.head_dim - turned), values = heads * b.value_dim(), rank = b.latent.kv_rank;
+    if (b.latent.is_split) {
+      const auto count = static_cast<std::int32_t>(heads);
+      HEED_TRY(visit({p + "attn_k_b.weight", "", keys, rank, &w.k_b.w, 0, 0, false, count}));
+      HEED_TRY(visit({p + "attn_v_b.weight", "", values, rank, &w.v_b.w, 0, values}));
+    } else {
+      HEED_TRY(linear("attn_kv_b", keys + values, rank, w.kv_b));
+    }
     return linear("attn_output", dim, heads * b.value_dim(), w.o);
   }
 

@@ -35,23 +35,38 @@ void make_tables(const BlockSpec& b, const ModelWeights& weights, BlockWeights& 
   if (b.has_relative_bias) w.by_distance = t5_by_distance(b.relative, w.relative_bias, b.attention.heads);
 }
 
-Expected<void> check_shape(const WeightSlot& slot, const Tensor& t, bool is_cut) {
-  const bool fits = is_cut && slot.rows == 0 ? t.rank <= 2 && t.rows() * t.cols() == slot.of
-                    : is_cut                 ? t.rank >= 2 && t.rows() == slot.of && t.cols() == slot.cols
-                    : slot.rows > 0          ? t.rank == 2 && t.shape[0] == slot.rows && t.shape[1] == slot.cols
-                                             : t.rank == 1 && t.shape[0] == slot.cols;
-  if (fits) return {};
-  const std::string want = !is_cut          ? shape_text(slot.rows, slot.cols)
-                           : slot.rows == 0 ? shape_text(0, slot.of)
-                                            : shape_text(slot.of, slot.cols);
+Error misshapen(const WeightSlot& slot, const Tensor& t, const std::string& want) {
   return fail(Code::malformed,
               "load: tensor " + slot.name + " must be " + want + ", the file has " +
                   shape_text(t.rank > 1 ? t.rows() : 0, t.cols()),
               slot.name);
 }
 
+Expected<void> check_turned(const WeightSlot& slot, const Tensor& t) {
+  const std::int64_t heads = slot.turned_heads, n = slot.rows / heads;
+  if (t.rank == 3 && t.shape[0] == heads && t.shape[1] == slot.cols && t.shape[2] == n) return {};
+  return misshapen(slot, t,
+                   "[" + std::to_string(heads) + ", " + std::to_string(slot.cols) + ", " + std::to_string(n) + "]");
+}
+
+Expected<void> check_shape(const WeightSlot& slot, const Tensor& t, bool is_cut) {
+  if (slot.turned_heads > 0) return check_turned(slot, t);
+  const bool fits = is_cut && slot.rows == 0 ? t.rank <= 2 && t.rows() * t.cols() == slot.of
+                    : is_cut                 ? t.rank >= 2 && t.rows() == slot.of && t.cols() == slot.cols
+                    : slot.rows > 0          ? t.rank == 2 && t.shape[0] == slot.rows && t.shape[1] == slot.cols
+                                             : t.rank == 1 && t.shape[0] == slot.cols;
+  if (fits) return {};
+  return misshapen(slot, t,
+                   !is_cut          ? shape_text(slot.rows, slot.cols)
+                   : slot.rows == 0 ? shape_text(0, slot.of)
+                                    : shape_text(slot.of, slot.cols));
+}
+
 // The slot's share of the tensor.
-Expected<Tensor> cut_of(const WeightSlot& slot, const Tensor& t) {
+Expected<Tensor> share_of(const WeightSlot& slot, const Tensor& t, bool is_cut) {
+  if (slot.turned_heads > 0)  // made when it is packed
+    return Tensor{.dtype = turned_type(t.dtype), .rank = 2, .shape = {slot.rows, slot.cols}};
+  if (!is_cut) return t;
   if (slot.rows > 0 && !t) return Tensor{.dtype = t.dtype, .rank = 2, .shape = {slot.rows, slot.cols}};
   if (slot.rows > 0) return t.row_range(slot.first, slot.rows);
   if (info(t.dtype).block != 1 || !t)
@@ -97,8 +112,10 @@ Expected<void> fill_whole(const WeightPart& part, const Loading& loading) {
 
 /// `kept`: what views of gathered rows look at.
 Expected<void> fill(const WeightPart& part, const Loading& loading, std::vector<Buffer>& kept) {
-  if (!part.source) return fill_whole(part, loading);
-  HEED_ASSIGN(Buffer rows, gather_rows(*part.source, part.whole, part.first, part.tensor.rows()));
+  const bool is_turned = part.slot.turned_heads > 0;
+  if (!part.source && !is_turned) return fill_whole(part, loading);
+  HEED_ASSIGN(Buffer rows, is_turned ? turn_heads(part.whole, loading.exec.pool)
+                                     : gather_rows(*part.source, part.whole, part.first, part.tensor.rows()));
   WeightPart gathered = part;
   gathered.tensor.data = rows.data();
   HEED_TRY(fill_whole(gathered, loading));
@@ -106,11 +123,19 @@ Expected<void> fill(const WeightPart& part, const Loading& loading, std::vector<
   return {};
 }
 
-Expected<void> refuse_unused(const ModelFile& file, const std::set<std::string, std::less<>>& used) {
+bool is_guessing(const ModelSpec& spec, const std::string& name) {
+  for (std::int32_t i = 0; i < spec.guessing_blocks; ++i)
+    if (name.starts_with("blk." + std::to_string(spec.blocks.size() + static_cast<std::size_t>(i)) + ".")) return true;
+  return false;
+}
+
+Expected<void> refuse_unused(const ModelSpec& spec, const ModelFile& file,
+                             const std::set<std::string, std::less<>>& used) {
   std::string names;
   int count = 0;
   for (const NamedTensor& t : file.tensors())
-    if (!used.contains(t.name) && ++count <= 3) names += (names.empty() ? "" : ", ") + t.name;
+    if (!used.contains(t.name) && !is_guessing(spec, t.name) && ++count <= 3)
+      names += (names.empty() ? "" : ", ") + t.name;
   if (count == 0) return {};
   return fail(Code::unsupported, "load: the file holds " + std::to_string(count) +
                                      " tensors this model has no use for: " + names + (count > 3 ? ", ..." : ""));
@@ -136,15 +161,12 @@ Expected<std::vector<WeightPart>> find_parts(const ModelSpec& spec, const ModelF
                   slot.name);
     used.insert(name);
     HEED_TRY(check_shape(slot, *t, is_cut));
-    Tensor share = *t;
-    if (is_cut) {
-      HEED_ASSIGN(share, cut_of(slot, *t));
-    }
+    HEED_ASSIGN(const Tensor share, share_of(slot, *t, is_cut));
     parts.push_back({slot, share, file.source(name), *t, is_cut ? slot.first : 0});
     return {};
   };
   HEED_TRY(visit_weights(spec, weights, find_one));
-  HEED_TRY(refuse_unused(file, used));
+  HEED_TRY(refuse_unused(spec, file, used));
   return parts;
 }
 

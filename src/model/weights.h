@@ -35,6 +35,7 @@ struct BlockWeights {
   Vector q_norm, k_norm;  // [head_dim] or all heads' widths, see QkNorm
   Linear q, k, v, o, gate, up, down;
   Linear q_a, kv_a, kv_b;      // latent: [q_rank, dim], [kv_rank + rope dims, dim], [heads * (key + value), kv_rank]
+  Linear k_b, v_b;             // latent, is_split: [heads * key, kv_rank], [heads * value, kv_rank] instead of kv_b
   Vector q_a_norm, kv_a_norm;  // latent: [q_rank], [kv_rank]
   NormWeights cross_norm;
   Linear cross_q, cross_k, cross_v, cross_o;  // with has_cross
@@ -82,6 +83,7 @@ struct WeightSlot {
   std::int64_t first = 0, of = 0;
   bool is_optional = false;
 };
+  std::int32_t turned_heads = 0;  // > 0: the tensor is [heads, cols, rows / heads], each head's part turned
 
 /// Loading, listing and "which tensors of the file were never used?" are all visits. Stops at the first error.
 Expected<void> visit_weights(const ModelSpec& spec, ModelWeights& weights,

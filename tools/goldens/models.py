@@ -31,6 +31,7 @@ HYBRID = dict(GROUPED, num_hidden_layers=3, layer_types=["linear_attention", "fu
 LATENT = dict(COMMON, num_hidden_layers=2, num_key_value_heads=2, kv_lora_rank=32, qk_nope_head_dim=16, qk_rope_head_dim=16, v_head_dim=16,
               n_routed_experts=4, n_shared_experts=2, moe_intermediate_size=32, first_k_dense_replace=1, num_experts_per_tok=2,
               topk_method="greedy", norm_topk_prob=False, routed_scaling_factor=1.5)
+GROUPED_EXPERTS = dict(LATENT, n_routed_experts=6, n_shared_experts=1, q_lora_rank=32, splits_kv_b=True)
 HEAD_MOE = dict(MOE, head_dim=16)
 WINDOW_EVERY_OTHER = ["sliding_attention", "full_attention"]
 
@@ -95,6 +96,11 @@ MODELS = {
     "deepseek2-yarn": ("deepseek2", tf.DeepseekV2ForCausalLM, tf.DeepseekV2Config(
         **LATENT, q_lora_rank=32, rope_parameters=rope("yarn", factor=4.0, original_max_position_embeddings=32, mscale=0.707,
                                                        mscale_all_dim=0.707))),
+    "deepseek2-split": ("deepseek2", tf.DeepseekV2ForCausalLM, tf.DeepseekV2Config(
+        **dict(GROUPED_EXPERTS, topk_method="group_limited_greedy"), n_group=3, topk_group=2)),
+    "deepseek3": ("deepseek2", tf.DeepseekV3ForCausalLM, tf.DeepseekV3Config(
+        **dict(GROUPED_EXPERTS, norm_topk_prob=True), n_group=2, topk_group=1, rope_interleave=True, rope_parameters=rope(
+            "yarn", factor=4.0, original_max_position_embeddings=32, beta_fast=32.0, beta_slow=1.0, mscale=1.0, mscale_all_dim=1.0))),
     "gpt-oss": ("gpt-oss", tf.GptOssForCausalLM, tf.GptOssConfig(
         **HEAD_MOE, num_local_experts=4, sliding_window=8, layer_types=WINDOW_EVERY_OTHER, rope_parameters=rope(
             "yarn", factor=4.0, original_max_position_embeddings=32, beta_fast=32.0, beta_slow=1.0, truncate=False))),
@@ -171,6 +177,11 @@ def tensors(arch, config, name, data):
         if part.endswith("output_linear"):
             return [(f"blk.{layer}.ffn_down{suffix}.weight", data)]
         return [(f"blk.{layer}.ffn_{kind}{suffix}.weight", half) for kind, half in zip(("gate", "up"), np.split(data, 2))]
+    if leaf == "e_score_correction_bias":
+        return [(f"blk.{layer}.exp_probs_b.bias", data)]
+    if part == "self_attn.kv_b_proj" and getattr(config, "splits_kv_b", False):
+        keys, values = np.split(data.reshape(config.num_attention_heads, -1, data.shape[1]), [config.qk_nope_head_dim], axis=1)
+        return [(f"blk.{layer}.attn_k_b.weight", keys.swapaxes(1, 2)), (f"blk.{layer}.attn_v_b.weight", values)]
     if part.startswith("mlp.experts."):
         return experts(arch, layer, part.split(".")[-1], data)
     if part == "mlp.shared_expert_gate":
@@ -263,14 +274,33 @@ def write_mamba(w, config):
 
 
 def write_latent(w, config):
+    splits = getattr(config, "splits_kv_b", False)
     w.add_kv_lora_rank(config.kv_lora_rank)
+    key, value = config.qk_nope_head_dim + config.qk_rope_head_dim, config.v_head_dim
+    w.add_key_length(config.kv_lora_rank + config.qk_rope_head_dim if splits else key)
+    w.add_value_length(config.kv_lora_rank if splits else value)
+    if splits:
+        w.add_key_length_mla(key)
+        w.add_value_length_mla(value)
     if config.q_lora_rank:
         w.add_q_lora_rank(config.q_lora_rank)
-    w.add_leading_dense_block_count(config.first_k_dense_replace)
-    w.add_expert_shared_count(config.n_shared_experts)
-    w.add_expert_weights_scale(config.routed_scaling_factor)
+    write_router(w, config)
     if mscale := config.rope_parameters.get("mscale_all_dim"):
         w.add_rope_scaling_yarn_log_mul(0.1 * mscale)
+
+
+def write_router(w, config):
+    if dense := get(config, "first_k_dense_replace"):
+        w.add_leading_dense_block_count(dense)
+    w.add_expert_shared_count(config.n_shared_experts)
+    w.add_expert_weights_scale(config.routed_scaling_factor)
+    if (get(config, "n_group") or 1) > 1:
+        w.add_expert_group_count(config.n_group)
+        w.add_expert_group_used_count(config.topk_group)
+    if config.norm_topk_prob:
+        w.add_expert_weights_norm(True)
+    if config.model_type != "deepseek_v2":
+        w.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
 
 
 def write_experts(w, config):
@@ -301,11 +331,12 @@ def write_weights(name, arch, model, config):
     if arch == "granitehybrid":
         write_mamba(w, config)
         kv_heads = [0 if kind == "linear_attention" else kv_heads for kind in config.layer_types]
-    w.add_head_count_kv(kv_heads)
-    w.add_key_length(32 if arch == "deepseek2" else 16)
-    w.add_value_length(16)
+    w.add_head_count_kv(1 if getattr(config, "splits_kv_b", False) else kv_heads)
     if arch == "deepseek2":
         write_latent(w, config)
+    else:
+        w.add_key_length(16)
+        w.add_value_length(16)
     if eps := get(config, "rms_norm_eps"):
         w.add_layer_norm_rms_eps(eps)
     else:
@@ -364,6 +395,9 @@ def main(names):
                     p.add_(0.2 * torch.randn_like(p))
                 else:
                     p.mul_(4)
+            for buffer, b in model.named_buffers():
+                if buffer.endswith("e_score_correction_bias"):
+                    b.add_(0.2 * torch.randn_like(b))
         write_weights(name, arch, model, config)
         write_expected(name, arch, model)
         print(name, (OUT / f"{name}.gguf").stat().st_size, "bytes")

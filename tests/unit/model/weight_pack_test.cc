@@ -186,7 +186,7 @@ TEST_P(WeightPackTest, CancelledLeavesNothing) {
   EXPECT_TRUE(files(".partial").empty());
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, WeightPackTest, ::testing::Values("llama", "qwen2", "gemma3", "hybrid"),
+INSTANTIATE_TEST_SUITE_P(Families, WeightPackTest, ::testing::Values("llama", "qwen2", "gemma3", "hybrid", "deepseek3"),
                          [](const auto& test) { return std::string(test.param); });
 
 }  // namespace
