@@ -28,12 +28,12 @@ struct ExpertSpec {
   bool is_shared_gated = false;     // its output is multiplied by the sigmoid of a logit (Qwen 2 MoE)
   bool sums_to_one = true;          // the softmax is over the chosen, else over all
   bool is_sigmoid = false;          // weights are sigmoids, and a bias counts in the choice only (DeepSeek-V3, 2024)
+  std::int32_t groups = 1;          // experts side by side; the choice is among those of the best groups, a group being
+  std::int32_t used_groups = 1;     // worth its best expert, with sigmoids its two best (DeepSeek-V2, section 2.2.2)
   float scale = 1.0f;               // of the weights of the chosen
 };
 
 /// What a block does with its past: keeps every key and value, or one state of fixed size (linear attention, Mamba 2).
-  std::int32_t groups = 1;          // experts side by side; the choice is among those of the best groups, a group being
-  std::int32_t used_groups = 1;     // worth its best expert, with sigmoids its two best (DeepSeek-V2, section 2.2.2)
 enum class AttentionKind : std::uint8_t { softmax, linear, mamba };
 
 /// Multi-head latent attention (DeepSeek-V2, 2024): keys and values of all heads come out of one short vector; of a
@@ -42,11 +42,11 @@ enum class AttentionKind : std::uint8_t { softmax, linear, mamba };
 struct LatentSpec {
   std::int32_t kv_rank = 0;  // 0: there is none, the block projects keys and values itself
   std::int32_t q_rank = 0;   // > 0: queries come out of a short vector, too
+  bool is_split = false;     // the file keeps keys' and values' matrices apart, the keys' turned head by head
 };
 
 /// A state space layer (Mamba 2, Dao & Gu 2024): gated linear attention whose queries, keys and values went through a
 /// short convolution. BlockSpec::linear says its heads, state size (k_dim) and head size (v_dim).
-  bool is_split = false;     // the file keeps keys' and values' matrices apart, the keys' turned head by head
 struct MambaSpec {
   std::int32_t groups = 1;  // of heads that share queries and keys
   std::int32_t taps = 4;    // of the convolution, the newest position's the last
