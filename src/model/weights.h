@@ -82,8 +82,8 @@ struct WeightSlot {
   // Where there is an `otherwise`, that is the tensor cut so, and one called `name` is taken whole.
   std::int64_t first = 0, of = 0;
   bool is_optional = false;
-};
   std::int32_t turned_heads = 0;  // > 0: the tensor is [heads, cols, rows / heads], each head's part turned
+};
 
 /// Loading, listing and "which tensors of the file were never used?" are all visits. Stops at the first error.
 Expected<void> visit_weights(const ModelSpec& spec, ModelWeights& weights,
