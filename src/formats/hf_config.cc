@@ -114,15 +114,50 @@ Expected<void> read_rope(const Json& config, const std::string& p, Metadata& out
   return {};
 }
 
-/// Gemma 3's stack is always five windows to one global layer.
+/// Stacks whose windows follow from the family (Gemma 3: five to one global layer; ModernBERT: two).
 Expected<void> check_layers(const Json& config, const HfFamily& family) {
   const Json* kinds = find(config, "layer_types");
-  if (family.architecture != "gemma3" || !kinds) return {};
+  if (family.period == 0 || !kinds) return {};
   if (!kinds->is_array()) return wrong("layer_types", "an array", *kinds);
-  for (std::size_t i = 0; i < kinds->size(); ++i)
-    if ((*kinds)[i] != (i % 6 == 5 ? "full_attention" : "sliding_attention"))
-      return fail(Code::unsupported, "config.json: layer_types: expected five windows to one global layer",
+  std::int64_t i = 0;
+  for (const Json& kind : *kinds)
+    if (kind != (i++ % family.period == family.global ? "full_attention" : "sliding_attention"))
+      return fail(Code::unsupported,
+                  "config.json: layer_types: expected one global layer to " + std::to_string(family.period - 1) +
+                      " windows, layer " + std::to_string(family.global) + " the first",
                   "layer_types");
+  return {};
+}
+
+Expected<void> check_facts(const Json& config, const HfFamily& family) {
+  for (const HfFact& fact : family.facts) {
+    const Json* value = find(config, fact.key);
+    if (!value || *value == Json::parse(fact.value)) continue;
+    return fail(Code::unsupported,
+                "config.json: key '" + std::string(fact.key) + "': heed runs models with " + std::string(fact.value) +
+                    ", got " + printable(value->dump(-1, ' ', false, Json::error_handler_t::replace)).substr(0, 80),
+                std::string(fact.key));
+  }
+  return {};
+}
+
+/// What encoders say in their own way: types of tokens, positions that no text has, the angles of windows.
+Expected<void> read_encoder(const Json& config, const HfFamily& family, const std::string& p, Metadata& out) {
+  if (const Json* types = find(config, "type_vocab_size")) {
+    HEED_ASSIGN(const std::int64_t count, integer("type_vocab_size", *types));
+    out.insert("tokenizer.ggml.token_type_count", count);
+  }
+  if (const Json* positions = find(config, "max_position_embeddings"); positions && family.unused_positions > 0) {
+    HEED_ASSIGN(const std::int64_t count, integer("max_position_embeddings", *positions));
+    out.insert(p + "context_length", count - family.unused_positions);
+  }
+  const Json* ropes = find(config, "rope_parameters");
+  const Json* window = ropes ? find(*ropes, "sliding_attention") : nullptr;
+  const Json* theta = window && family.period > 0 ? find(*window, "rope_theta") : nullptr;
+  if (theta) {
+    HEED_ASSIGN(const double base, real("rope_theta", *theta));
+    out.insert(p + "rope.freq_base_swa", base);
+  }
   return {};
 }
 
@@ -178,6 +213,8 @@ Expected<void> read_hf_config(const Json& config, const HfFamily& family, Metada
   out.insert("general.architecture", std::string(family.architecture));
   const Json* uses_window = find(config, "use_sliding_window");
   const bool has_no_window = uses_window && *uses_window == false;  // Qwen names one that it does not use
+  HEED_TRY(check_facts(config, family));
+  HEED_TRY(read_encoder(config, family, p, out));
   for (const HfKey& key : hf_keys()) {
     const Json* value = find(config, key.from);
     if (!value || (has_no_window && key.from == "sliding_window")) continue;

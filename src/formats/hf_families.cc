@@ -16,11 +16,23 @@ constexpr auto kKeys = std::to_array<HfKey>({
     {"head_dim", "attention.key_length"},
     {"head_dim", "attention.value_length"},
     {"max_position_embeddings", "context_length"},
+    {"n_embd", "embedding_length"},
+    {"n_layer", "block_count"},
+    {"n_inner", "feed_forward_length"},
+    {"n_head", "attention.head_count"},
+    {"n_positions", "context_length"},
     {"vocab_size", "vocab_size"},
     {"sliding_window", "attention.sliding_window"},
+    {"local_attention", "attention.sliding_window"},
+    {"global_attn_every_n_layers", "attention.sliding_window_pattern"},
+    {"global_rope_theta", "rope.freq_base", HfValue::real},
+    {"rotary_emb_base", "rope.freq_base", HfValue::real},
+    {"local_rope_theta", "rope.freq_base_swa", HfValue::real},
     {"rms_norm_eps", "attention.layer_norm_rms_epsilon", HfValue::real},
     {"layer_norm_eps", "attention.layer_norm_epsilon", HfValue::real},
     {"norm_epsilon", "attention.layer_norm_epsilon", HfValue::real},
+    {"layer_norm_epsilon", "attention.layer_norm_epsilon", HfValue::real},
+    {"norm_eps", "attention.layer_norm_epsilon", HfValue::real},
     {"attn_logit_softcapping", "attn_logit_softcapping", HfValue::real},
     {"final_logit_softcapping", "final_logit_softcapping", HfValue::real},
     {"query_pre_attn_scalar", "attention.scale", HfValue::rsqrt},
@@ -87,6 +99,69 @@ constexpr auto kStarcoder2 = std::to_array<HfName>({
     {"model.layers.{i}.mlp.c_proj", "blk.{i}.ffn_down"},
 });
 
+constexpr auto kBert = std::to_array<HfName>({
+    {"embeddings.word_embeddings", "token_embd"},
+    {"embeddings.position_embeddings", "position_embd"},
+    {"embeddings.token_type_embeddings", "token_types"},
+    {"embeddings.LayerNorm", "token_embd_norm"},
+    {"encoder.layer.{i}.attention.self.query", "blk.{i}.attn_q"},
+    {"encoder.layer.{i}.attention.self.key", "blk.{i}.attn_k"},
+    {"encoder.layer.{i}.attention.self.value", "blk.{i}.attn_v"},
+    {"encoder.layer.{i}.attention.output.dense", "blk.{i}.attn_output"},
+    {"encoder.layer.{i}.attention.output.LayerNorm", "blk.{i}.attn_output_norm"},
+    {"encoder.layer.{i}.intermediate.dense", "blk.{i}.ffn_up"},
+    {"encoder.layer.{i}.output.dense", "blk.{i}.ffn_down"},
+    {"encoder.layer.{i}.output.LayerNorm", "blk.{i}.layer_output_norm"},
+    {"pooler.dense", ""},
+    {"cls.predictions", ""},
+    {"cls.predictions.decoder", ""},
+    {"cls.predictions.transform.dense", ""},
+    {"cls.predictions.transform.LayerNorm", ""},
+    {"cls.seq_relationship", ""},
+    {"lm_head", ""},
+    {"lm_head.decoder", ""},
+    {"lm_head.dense", ""},
+    {"lm_head.layer_norm", ""},
+});
+
+constexpr auto kNomicBert = std::to_array<HfName>({
+    {"embeddings.word_embeddings", "token_embd"},
+    {"embeddings.token_type_embeddings", "token_types"},
+    {"emb_ln", "token_embd_norm"},
+    {"encoder.layers.{i}.attn.Wqkv", "blk.{i}.attn_qkv"},
+    {"encoder.layers.{i}.attn.out_proj", "blk.{i}.attn_output"},
+    {"encoder.layers.{i}.norm1", "blk.{i}.attn_output_norm"},
+    {"encoder.layers.{i}.mlp.fc11", "blk.{i}.ffn_up"},
+    {"encoder.layers.{i}.mlp.fc12", "blk.{i}.ffn_gate"},
+    {"encoder.layers.{i}.mlp.fc2", "blk.{i}.ffn_down"},
+    {"encoder.layers.{i}.norm2", "blk.{i}.layer_output_norm"},
+});
+
+constexpr auto kModernBert = std::to_array<HfName>({
+    {"embeddings.tok_embeddings", "token_embd"},
+    {"embeddings.norm", "token_embd_norm"},
+    {"layers.{i}.attn_norm", "blk.{i}.attn_norm"},
+    {"layers.{i}.attn.Wqkv", "blk.{i}.attn_qkv"},
+    {"layers.{i}.attn.Wo", "blk.{i}.attn_output"},
+    {"layers.{i}.mlp_norm", "blk.{i}.ffn_norm"},
+    {"layers.{i}.mlp.Wi", "blk.{i}.ffn_up"},
+    {"layers.{i}.mlp.Wo", "blk.{i}.ffn_down"},
+    {"final_norm", "output_norm"},
+    {"head.dense", ""},
+    {"head.norm", ""},
+    {"decoder", ""},
+});
+
+constexpr auto kBertFacts = std::to_array<HfFact>(
+    {{"hidden_act", "\"gelu\""}, {"position_embedding_type", "\"absolute\""}, {"is_decoder", "false"}});
+constexpr auto kNomicBertFacts = std::to_array<HfFact>({{"hidden_act", "\"silu\""},
+                                                        {"activation_function", "\"swiglu\""},
+                                                        {"prenorm", "false"},
+                                                        {"parallel_block", "false"},
+                                                        {"rotary_emb_interleaved", "false"},
+                                                        {"rotary_emb_fraction", "1.0"}});
+constexpr auto kModernBertFacts = std::to_array<HfFact>({{"hidden_activation", "\"gelu\""}});
+
 constexpr auto kFamilies = std::to_array<HfFamily>({
     {"llama", "llama", {}, true},
     {"mistral", "llama", {}, true},
@@ -100,13 +175,39 @@ constexpr auto kFamilies = std::to_array<HfFamily>({
     {"olmoe", "olmoe", kQwenMoe},
     {"gemma", "gemma", {}, false, 1.0f},
     {"gemma2", "gemma2", kSandwich, false, 1.0f},
-    {"gemma3_text", "gemma3", kSandwich, false, 1.0f},
+    {.model_type = "gemma3_text",
+     .architecture = "gemma3",
+     .names = kSandwich,
+     .norm_add = 1.0f,
+     .period = 6,
+     .global = 5},
     {"olmo2", "olmo2", kSandwich},
     {"phi3", "phi3", kPhi3},
     {"starcoder2", "starcoder2", kStarcoder2},
     {"stablelm", "stablelm", {}},
     {"cohere", "command-r", {}},
     {"cohere2", "cohere2", {}},
+    {.model_type = "bert", .architecture = "bert", .names = kBert, .prefix = "bert.", .facts = kBertFacts},
+    {.model_type = "roberta",
+     .architecture = "bert",
+     .names = kBert,
+     .prefix = "roberta.",
+     .unused_positions = 2,
+     .facts = kBertFacts},
+    {.model_type = "xlm-roberta",
+     .architecture = "bert",
+     .names = kBert,
+     .prefix = "roberta.",
+     .unused_positions = 2,
+     .facts = kBertFacts},
+    {.model_type = "nomic_bert", .architecture = "nomic-bert", .names = kNomicBert, .facts = kNomicBertFacts},
+    {.model_type = "modernbert",
+     .architecture = "modern-bert",
+     .names = kModernBert,
+     .prefix = "model.",
+     .facts = kModernBertFacts,
+     .period = 3,
+     .global = 0},
 });
 
 struct Match {
@@ -159,11 +260,14 @@ const HfFamily* hf_family(std::string_view model_type) noexcept {
 std::optional<HfPlace> hf_place(const HfFamily& family, std::string_view name) {
   const std::size_t dot = name.rfind('.');
   if (dot == std::string_view::npos) return std::nullopt;
-  const std::string_view stem = name.substr(0, dot), leaf = name.substr(dot);
+  std::string_view stem = name.substr(0, dot), leaf = name.substr(dot);
+  if (leaf == ".gamma") leaf = ".weight";  // norms of the first checkpoints
+  if (leaf == ".beta") leaf = ".bias";
   if (leaf != ".weight" && leaf != ".bias") return std::nullopt;
+  if (!family.prefix.empty() && stem.starts_with(family.prefix)) stem.remove_prefix(family.prefix.size());
   auto place = place_in(family.names, stem);
   if (!place) place = place_in(kCommon, stem);
-  if (place) place->name += leaf;
+  if (place && !place->name.empty()) place->name += leaf;
   return place;
 }
 

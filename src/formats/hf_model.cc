@@ -164,9 +164,11 @@ class HfReader {
     std::map<std::string, std::vector<Piece>> stacks;
     for (const Shard& shard : shards_)
       for (const NamedTensor& named : shard.tensors) {
-        if (named.name.ends_with("rotary_emb.inv_freq")) continue;  // follows from rope_theta
+        if (named.name.ends_with("rotary_emb.inv_freq")) continue;      // follows from rope_theta
+        if (named.name.ends_with("embeddings.position_ids")) continue;  // 0, 1, 2, ...
         if (is_tied && named.name == "lm_head.weight") continue;
         const auto place = hf_place(*family_, named.name);
+        if (place && place->name.empty()) continue;
         if (place && place->expert >= 0) {
           stacks[place->name].push_back({place->expert, named.tensor});
         } else {
@@ -178,8 +180,10 @@ class HfReader {
   }
 
   Expected<void> add(const std::string& name, const Tensor& tensor) {
-    TensorSource source{.pieces = {tensor}, .rotary_heads = rotary_heads(name)};
     Tensor shown = tensor;
+    if (name == "position_embd.weight" && shown.rank == 2 && shown.shape[0] > family_->unused_positions)
+      shown = shown.row_range(family_->unused_positions, shown.shape[0] - family_->unused_positions);
+    TensorSource source{.pieces = {shown}, .rotary_heads = rotary_heads(name)};
     if (name.ends_with(".ffn_gate_inp_shexp.weight") && shown.rank == 2 && shown.shape[0] == 1)  // a vector in GGUF
       shown = {.data = tensor.data, .dtype = tensor.dtype, .rank = 1, .shape = {tensor.shape[1]}};
     if (family_->norm_add != 0 && name.ends_with("norm.weight")) source.add = family_->norm_add;

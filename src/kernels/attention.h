@@ -42,7 +42,7 @@ struct SpanLabels {
 /// Which keys a query at position p sees. All conditions are intersected.
 struct Mask {
   bool causal = false;
-  std::int32_t window = 0;  // > 0: only the last `window` keys, p itself included
+  std::int32_t window = 0;  // > 0: only the last `window` keys, p itself included; not causal: as many ahead, too
   std::int32_t sink = 0;    // with window: the first `sink` keys stay visible
   std::int32_t prefix = 0;  // with causal: keys < prefix are visible to everyone
   const BlockList* blocks = nullptr;

@@ -14,9 +14,14 @@ struct RowSight {
 
 RowSight row_sight(const Mask& m, std::int32_t position, std::int32_t length) {
   RowSight s{0, m.causal ? std::min(length, std::max(position + 1, m.prefix)) : length, 0};
-  if (m.window > 0 && position + 1 > m.window) {
+  if (m.window == 0) return s;
+  if (!m.causal) {
+    s.end = m.window < length - position ? position + m.window : length;
+    s.sink = std::min(m.sink, length);
+  }
+  if (position + 1 > m.window) {
     s.begin = std::min(position + 1 - m.window, s.end);
-    s.sink = std::min(m.sink, s.end);
+    if (m.causal) s.sink = std::min(m.sink, s.end);
   }
   return s;
 }

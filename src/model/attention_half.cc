@@ -76,8 +76,7 @@ Expected<void> attend_linear(Step& s, const BlockSpec& b, const BlockWeights& w,
 }
 
 // Norms and rotates; q and k stand side by side and turn by the same angles.
-void prepare_heads(Step& s, const BlockSpec& b, const BlockWeights& w, std::int32_t layer, float* q,
-                   std::int64_t stride) {
+void prepare_heads(Step& s, const BlockSpec& b, const BlockWeights& w, float* q, std::int64_t stride) {
   const std::int64_t q_dim = std::int64_t{b.attention.heads} * b.head_dim;
   const std::int64_t kv_dim = std::int64_t{b.attention.kv_heads} * b.head_dim;
   const bool by_head = b.qk_norm == QkNorm::heads;
@@ -88,7 +87,7 @@ void prepare_heads(Step& s, const BlockSpec& b, const BlockWeights& w, std::int3
   const HeadGroup groups[] = {{b.attention.heads, by_head ? w.q_norm.data() : nullptr},
                               {b.attention.kv_heads, by_head ? w.k_norm.data() : nullptr}};
   norm_and_rotate(
-      b.rope, s.angles[layer],
+      b.rope, s.turn,
       {.x = q, .rows = s.rows, .stride = stride, .head_dim = b.head_dim, .groups = groups, .norm_eps = s.spec.norm_eps},
       s.exec);
 }
@@ -112,7 +111,7 @@ Expected<void> attention_half(Step& s, const BlockSpec& b, const BlockWeights& w
                               {.w = &w.v.w, .bias = data_of(w.v.bias), .out = v, .out_stride = stride}};
     HEED_TRY(matmul(input, jobs, s.exec));
   }
-  prepare_heads(s, b, w, layer, q, stride);
+  prepare_heads(s, b, w, q, stride);
   if (b.kind == AttentionKind::linear) {
     HEED_TRY(gates(s, b, w, input));
     HEED_TRY(attend_linear(s, b, w, layer, q, stride));

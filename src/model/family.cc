@@ -38,6 +38,9 @@ constexpr auto kFamilies = std::to_array<Family>({
     {"nemotron", read_nemotron},
     {"deepseek2", read_deepseek2},
     {"t5", read_t5},
+    {"bert", read_bert},
+    {"nomic-bert", read_nomic_bert},
+    {"modern-bert", read_modern_bert},
 });
 
 // What is added to scores, besides RoPE: keys of GGUF, and heed's own attention.sink_logits.
@@ -109,6 +112,20 @@ Expected<void> read_memory(const Metadata& m, const std::string& p, ModelSpec& s
   return {};
 }
 
+// {family}.pooling_type, by number. A file that says none of an encoder leaves the choice to us.
+Expected<void> read_pooling(const Metadata& m, const std::string& family, ModelSpec& s) {
+  constexpr Pooling kKinds[] = {Pooling::none, Pooling::mean, Pooling::first, Pooling::last};
+  const std::string key = family + ".pooling_type";
+  HEED_ASSIGN(const std::int64_t kind, m.integer(key, 0, 0, 255));
+  if (kind >= static_cast<std::int64_t>(std::size(kKinds)))
+    return fail(Code::unsupported,
+                "model: pooling type " + std::to_string(kind) +
+                    " is not supported; heed knows 1 (mean), 2 (first token) and 3 (last token)",
+                key);
+  if (kind > 0) s.pooling = kKinds[kind];
+  return {};
+}
+
 Expected<std::int32_t> read_vocab(const Metadata& m, const std::string& prefix) {
   if (const auto* tokens = m.strings("tokenizer.ggml.tokens")) return static_cast<std::int32_t>(tokens->size());
   HEED_ASSIGN(const std::int64_t n, m.need_integer(prefix + "vocab_size", 1, 1 << 22));
@@ -144,6 +161,7 @@ Expected<ModelSpec> read_spec(const Metadata& metadata) {
   for (const Family& family : kFamilies) {
     if (family.name == name) {
       HEED_ASSIGN(ModelSpec spec, family.read(metadata));
+      HEED_TRY(read_pooling(metadata, name, spec));
       HEED_TRY(check(spec));
       return spec;
     }

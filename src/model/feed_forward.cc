@@ -20,11 +20,13 @@ Expected<Activations> hidden_of(Step& s, const BlockSpec& b, const BlockWeights&
 
 void join_branch(Step& s, const NormWeights& post_norm) {
   const std::int64_t dim = s.spec.dim;
-  if (!post_norm.weight.empty()) norm_rows(s.branch, dim, norm_of(s.spec, post_norm), s.rows, dim, s.exec);
+  const bool is_sum = s.spec.norm_place == NormPlace::sum;
+  if (!is_sum && !post_norm.weight.empty()) norm_rows(s.branch, dim, norm_of(s.spec, post_norm), s.rows, dim, s.exec);
   if (s.spec.residual_scale == 1.0f)
     add(s.x, s.branch, s.rows * dim, s.exec);
   else
     add_scaled(s.x, s.branch, s.spec.residual_scale, s.rows * dim, s.exec);
+  if (is_sum) norm_rows(s.x, dim, norm_of(s.spec, post_norm), s.rows, dim, s.exec);
 }
 
 Expected<void> join(Step& s, const Activations& input, const Linear& w, const NormWeights& post_norm) {

@@ -57,6 +57,17 @@ Expected<void> begin(Step& s) {
   return {};
 }
 
+Expected<void> add_positions(Step& s, const ModelWeights& w) {
+  if (!s.spec.has_position_table) return {};
+  const std::span<const std::int32_t> positions(s.positions, static_cast<std::size_t>(s.rows));
+  if (*std::max_element(positions.begin(), positions.end()) >= s.spec.context)
+    return fail(Code::invalid_argument,
+                "forward: the model has learned no more than " + std::to_string(s.spec.context) + " positions");
+  embed_rows(w.positions, positions, 1.0f, s.branch, s.exec);
+  add(s.x, s.branch, s.rows * s.spec.dim, s.exec);
+  return {};
+}
+
 Expected<void> embed(Step& s, const ModelWeights& w) {
   const std::int64_t dim = s.spec.dim;
   std::int64_t row = 0;
@@ -69,13 +80,10 @@ Expected<void> embed(Step& s, const ModelWeights& w) {
       s.positions[row + static_cast<std::int64_t>(i)] = item.cache->length() + static_cast<std::int32_t>(i);
     row += static_cast<std::int64_t>(item.tokens.size());
   }
-  if (!s.spec.has_position_table) return {};
-  const std::span<const std::int32_t> positions(s.positions, static_cast<std::size_t>(s.rows));
-  if (*std::max_element(positions.begin(), positions.end()) >= s.spec.context)
-    return fail(Code::invalid_argument,
-                "forward: the model has learned no more than " + std::to_string(s.spec.context) + " positions");
-  embed_rows(w.positions, positions, 1.0f, s.branch, s.exec);
-  add(s.x, s.branch, s.rows * dim, s.exec);
+  HEED_TRY(add_positions(s, w));
+  if (s.spec.token_types > 0)
+    for (row = 0; row < s.rows; ++row) add(s.x + row * dim, w.types.data(), dim, s.exec);
+  if (s.spec.has_embed_norm) norm_rows(s.x, dim, norm_of(s.spec, w.embed_norm), s.rows, dim, s.exec);
   return {};
 }
 
@@ -88,8 +96,7 @@ std::size_t first_alike(const std::vector<BlockSpec>& blocks, std::size_t i) {
   return same;
 }
 
-Expected<void> make_angles(Step& s, const ModelWeights& w) {
-  const auto& blocks = s.spec.blocks;
+Expected<void> make_angles(Step& s, const std::vector<BlockSpec>& blocks, const ModelWeights& w) {
   s.angles = s.exec.arena.allocate_array<RopeAngles>(blocks.size());
   if (!s.angles) return fail(Code::out_of_memory, kArenaFull);
   const std::span<const std::int32_t> positions(s.positions, static_cast<std::size_t>(s.rows));
@@ -141,6 +148,23 @@ Expected<void> block(Step& s, const BlockSpec& b, const BlockWeights& w, std::in
   return {};
 }
 
+struct Stack {
+  const std::vector<BlockSpec>& specs;
+  const std::vector<BlockWeights>& weights;
+  bool is_whole = false;  // items are whole texts: the blocks take turns in one layer of keys and values
+};
+
+Expected<void> run(Step& s, const Stack& stack, const ModelWeights& w, const ForwardTrace& trace) {
+  HEED_TRY(make_angles(s, stack.specs, w));
+  for (std::size_t i = 0; i < stack.specs.size(); ++i) {
+    const auto number = static_cast<std::int32_t>(i);
+    s.turn = s.angles[i];
+    HEED_TRY(block(s, stack.specs[i], stack.weights[i], stack.is_whole ? 0 : number));
+    if (trace.on_layer) trace.on_layer(trace.context, number, s.x, s.rows, s.spec.dim);
+  }
+  return {};
+}
+
 Activations slice(const Activations& a, std::int64_t first, std::int64_t rows) {
   return {
       .f32 = a.f32 ? a.f32 + first * a.k : nullptr, .quantized = a.quantized.from(first, a.k), .rows = rows, .k = a.k};
@@ -179,6 +203,7 @@ Expected<void> logits_of(Step& s, const ModelWeights& w, const Activations& rows
 Expected<void> head(Step& s, const ModelWeights& w, const ForwardTrace& trace) {
   const std::int64_t dim = s.spec.dim, wanted = gather(s);
   if (wanted == 0) return {};
+  if (!s.spec.has_output) return fail(Code::unsupported, "forward: this model gives vectors, no logits");
   HEED_ASSIGN(const Activations input,
               norm_quantized(s.branch, norm_of(s.spec, w.output_norm), wanted, dim, ActivationForms::both, s.exec));
   if (trace.on_layer)
@@ -195,6 +220,21 @@ Expected<void> head(Step& s, const ModelWeights& w, const ForwardTrace& trace) {
     row += rows;
   }
   return {};
+}
+
+// The rows [n, vector.size()] of one text as one.
+void pool_rows(Pooling pooling, const float* rows, std::int64_t n, std::span<float> vector) {
+  const auto dim = static_cast<std::int64_t>(vector.size());
+  if (n == 0 || pooling == Pooling::none) return;
+  if (pooling != Pooling::mean) {
+    std::copy_n(rows + (pooling == Pooling::last ? n - 1 : 0) * dim, dim, vector.data());
+    return;
+  }
+  for (std::int64_t i = 0; i < dim; ++i) {
+    double sum = 0;
+    for (std::int64_t r = 0; r < n; ++r) sum += static_cast<double>(rows[r * dim + i]);
+    vector[static_cast<std::size_t>(i)] = static_cast<float>(sum / static_cast<double>(n));
+  }
 }
 
 // One decoder block's keys and values of the encoder's output.
@@ -229,8 +269,8 @@ std::vector<KvLayerSpec> kv_layers(const ModelSpec& spec) {
 std::vector<KvLayerSpec> source_layers(const ModelSpec& spec) { return kv_layers(spec); }
 
 std::vector<KvLayerSpec> scratch_layers(const ModelSpec& spec) {
-  const BlockSpec& b = spec.encoder.front();
-  return {{b.attention.kv_heads, b.head_dim, b.head_dim}};
+  const BlockSpec& b = spec.encoder.empty() ? spec.blocks.front() : spec.encoder.front();
+  return {{b.attention.kv_heads, b.head_dim, static_cast<std::int32_t>(b.value_dim())}};
 }
 
 std::size_t step_bytes(const ModelSpec& spec, std::int64_t rows, std::int64_t logit_rows) {
@@ -257,12 +297,8 @@ Expected<void> forward(const ModelSpec& spec, const ModelWeights& weights, std::
   HEED_TRY(begin(s));
   if (s.rows == 0) return {};
   HEED_TRY(embed(s, weights));
-  HEED_TRY(make_angles(s, weights));
   if (trace.on_layer) trace.on_layer(trace.context, -1, s.x, s.rows, spec.dim);
-  for (std::size_t i = 0; i < spec.blocks.size(); ++i) {
-    HEED_TRY(block(s, spec.blocks[i], weights.blocks[i], static_cast<std::int32_t>(i)));
-    if (trace.on_layer) trace.on_layer(trace.context, static_cast<std::int32_t>(i), s.x, s.rows, spec.dim);
-  }
+  HEED_TRY(run(s, {spec.blocks, weights.blocks}, weights, trace));
   HEED_TRY(head(s, weights, trace));
   for (const ForwardItem& item : items) item.cache->advance(static_cast<std::int32_t>(item.tokens.size()));
   ++exec.counters.steps;
@@ -278,16 +314,36 @@ Expected<void> encode(const ModelSpec& spec, const ModelWeights& weights, std::s
   HEED_TRY(begin(s));
   if (s.rows == 0) return fail(Code::invalid_argument, "encode: the source text is empty");
   HEED_TRY(embed(s, weights));
-  HEED_TRY(make_angles(s, weights));
-  for (std::size_t i = 0; i < spec.encoder.size(); ++i) {
-    HEED_TRY(block(s, spec.encoder[i], weights.encoder[i], 0));
-    if (trace.on_layer) trace.on_layer(trace.context, static_cast<std::int32_t>(i), s.x, s.rows, spec.dim);
-  }
+  HEED_TRY(run(s, {spec.encoder, weights.encoder, true}, weights, trace));
   HEED_ASSIGN(const Activations out,
               norm_quantized(s.x, norm_of(spec, weights.encoder_norm), s.rows, spec.dim, ActivationForms::both, exec));
   for (std::size_t i = 0; i < spec.blocks.size(); ++i)
     HEED_TRY(keep_source(s, spec.blocks[i], weights.blocks[i], static_cast<std::int32_t>(i), out, source));
   source.advance(static_cast<std::int32_t>(s.rows));
+  return {};
+}
+
+Expected<void> read_texts(const ModelSpec& spec, const ModelWeights& weights, std::span<ForwardItem> items, Exec& exec,
+                          const ForwardTrace& trace) {
+  exec.arena.reset();
+  Step s{.spec = spec, .items = items, .exec = exec};
+  HEED_TRY(begin(s));
+  if (s.rows == 0) return {};
+  HEED_TRY(embed(s, weights));
+  if (trace.on_layer) trace.on_layer(trace.context, -1, s.x, s.rows, spec.dim);
+  HEED_TRY(run(s, {spec.blocks, weights.blocks, true}, weights, trace));
+  if (spec.has_output_norm) {
+    norm_rows(s.x, spec.dim, norm_of(spec, weights.output_norm), s.rows, spec.dim, exec);
+    if (trace.on_layer)
+      trace.on_layer(trace.context, static_cast<std::int32_t>(spec.blocks.size()), s.x, s.rows, spec.dim);
+  }
+  const float* rows = s.x;
+  for (const ForwardItem& item : items) {
+    pool_rows(spec.pooling, rows, static_cast<std::int64_t>(item.tokens.size()), item.vector);
+    rows += static_cast<std::int64_t>(item.tokens.size()) * spec.dim;
+  }
+  ++exec.counters.steps;
+  exec.counters.tokens += s.rows;
   return {};
 }
 

@@ -73,6 +73,19 @@ Expected<void> check_block(const BlockSpec& b, std::size_t layer) {
   return {};
 }
 
+// Whole texts share one layer of keys and values.
+Expected<void> check_pooling(const ModelSpec& spec) {
+  if (spec.pooling == Pooling::none) return {};
+  const BlockSpec& first = spec.blocks.front();
+  for (const BlockSpec& b : spec.blocks)
+    if (b.kind != AttentionKind::softmax || b.attention.kv_heads != first.attention.kv_heads ||
+        b.head_dim != first.head_dim || b.value_dim() != first.value_dim())
+      return fail(Code::unsupported, "model: vectors need blocks that keep keys and values of one size");
+  if (!spec.encoder.empty() || spec.memory_tokens > 0)
+    return fail(Code::unsupported, "model: vectors come from one stack of blocks without memory tokens");
+  return {};
+}
+
 }  // namespace
 
 Expected<void> check(const ModelSpec& spec) {
@@ -90,7 +103,8 @@ Expected<void> check(const ModelSpec& spec) {
   for (std::size_t i = 0; i < spec.encoder.size(); ++i) HEED_TRY(check_block(spec.encoder[i], i));
   if (spec.start_token < 0 || spec.start_token >= spec.vocab)
     return wrong("the start token must be of the vocabulary of " + std::to_string(spec.vocab), spec.start_token);
-  return {};
+  if (spec.token_types < 0 || spec.token_types > 1024) return wrong("token types must be in 0..1024", spec.token_types);
+  return check_pooling(spec);
 }
 
 }  // namespace heed

@@ -13,8 +13,12 @@
 
 namespace heed {
 
-/// Where a block's norms stand: before each half, before and after it (Gemma 2 and 3), or only after it (OLMo 2).
-enum class NormPlace : std::uint8_t { pre, sandwich, post };
+/// Where a block's norms stand: before each half, before and after it (Gemma 2 and 3), only after it (OLMo 2), or after
+/// the sum of a half and what it read (BERT).
+enum class NormPlace : std::uint8_t { pre, sandwich, post, sum };
+
+/// How the rows of a text become one vector; none: the model makes no vectors.
+enum class Pooling : std::uint8_t { none, mean, first, last };
 
 /// What is normed of queries and keys before RoPE: each head (Qwen 3), or all heads of a row as one (OLMo 2).
 enum class QkNorm : std::uint8_t { none, heads, whole };
@@ -97,7 +101,12 @@ struct ModelSpec {
   float logit_scale = 1.0f;
   NormKind norm = NormKind::rms;
   NormPlace norm_place = NormPlace::pre;
+  Pooling pooling = Pooling::none;
   bool has_position_table = false;  // learned positions, added to the embedded tokens (GPT-2)
+  std::int32_t token_types = 0;     // rows of which the first is added to every embedded token (BERT)
+  bool has_embed_norm = false;      // of the embedded tokens; then the first block may have none ahead of it
+  bool has_output_norm = true;
+  bool has_output = true;  // logits; else rows and vectors alone come out
   // RoPE's factors come with the weights (Llama 3; long-rope has a set for texts up to short_context and one for longer
   // ones, Ding et al. 2024), or follow from the metadata (YaRN).
   std::vector<float> rope_factors;  // [rope dims / 2] or empty

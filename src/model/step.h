@@ -26,6 +26,7 @@ struct Step {
   float* write = nullptr;             // [rows, max kv_heads]
   LinearJob* linear_jobs = nullptr;   // [items]
   RopeAngles* angles = nullptr;       // [blocks]; blocks that turn alike share them
+  RopeAngles turn;                    // of the block that runs
 };
 
 inline float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }

@@ -30,6 +30,12 @@ Expected<void> visit_linear(const BlockSpec& b, const std::string& p, std::int64
   return visit({p + "ssm_beta.weight", "", kv_heads, dim, &w.write.w});
 }
 
+Expected<void> visit_norm(const ModelSpec& spec, const std::string& name, NormWeights& n, const Visit& visit) {
+  HEED_TRY(visit({name + ".weight", "", 0, spec.dim, &n.weight}));
+  if (spec.norm == NormKind::rms) return {};
+  return visit({name + ".bias", "", 0, spec.dim, &n.bias, 0, 0, true});
+}
+
 // Part of a tensor that holds more: rows [first, ...) of `of`.
 struct Cut {
   std::string name;
@@ -62,9 +68,13 @@ struct BlockVisit {
   }
 
   Expected<void> norms() const {
+    if (spec.norm_place == NormPlace::sum) {
+      HEED_TRY(norm("attn_output_norm", w.attn_post_norm));
+      return norm("layer_output_norm", w.ffn_post_norm);
+    }
     if (spec.norm_place != NormPlace::post) {
       const bool is_pre = spec.norm_place == NormPlace::pre;
-      HEED_TRY(norm("attn_norm", w.attn_norm));
+      HEED_TRY(norm("attn_norm", w.attn_norm, "", spec.has_embed_norm && p == first_block));
       HEED_TRY(norm("ffn_norm", w.ffn_norm, is_pre ? p + "post_attention_norm.weight" : "", b.is_parallel));
     }
     if (spec.norm_place == NormPlace::pre) return {};
@@ -203,6 +213,8 @@ Expected<void> visit_weights(const ModelSpec& spec, ModelWeights& weights, const
   HEED_TRY(visit({"token_embd.weight", "", spec.vocab, spec.dim, &weights.tokens}));
   if (spec.has_position_table)
     HEED_TRY(visit({"position_embd.weight", "", spec.context, spec.dim, &weights.positions}));
+  if (spec.token_types > 0) HEED_TRY(visit({"token_types.weight", "", spec.token_types, spec.dim, &weights.types}));
+  if (spec.has_embed_norm) HEED_TRY(visit_norm(spec, "token_embd_norm", weights.embed_norm, visit));
   HEED_TRY(visit_rope_factors(spec, weights, visit));
   const bool is_pair = !spec.encoder.empty();
   if (is_pair) {
@@ -213,9 +225,8 @@ Expected<void> visit_weights(const ModelSpec& spec, ModelWeights& weights, const
   HEED_TRY(visit_stack(spec, spec.blocks, p, weights.blocks, visit));
   if (spec.memory_tokens > 0)
     HEED_TRY(visit({"memory_embd.weight", "", spec.memory_tokens, spec.dim, &weights.memory}));
-  HEED_TRY(visit({p + "output_norm.weight", "", 0, spec.dim, &weights.output_norm.weight}));
-  if (spec.norm == NormKind::layer)
-    HEED_TRY(visit({p + "output_norm.bias", "", 0, spec.dim, &weights.output_norm.bias, 0, 0, true}));
+  if (spec.has_output_norm) HEED_TRY(visit_norm(spec, p + "output_norm", weights.output_norm, visit));
+  if (!spec.has_output) return {};
   HEED_TRY(visit({"output.weight", "token_embd.weight", spec.vocab, spec.dim, &weights.output.w}));
   return visit({"output.bias", "", 0, spec.vocab, &weights.output.bias, 0, 0, true});
 }

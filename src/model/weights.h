@@ -60,8 +60,9 @@ struct BlockWeights {
 struct ModelWeights {
   Tensor tokens;     // [vocab, dim], view into the file: only rows that are read enter memory
   Tensor positions;  // [context, dim], of learned positions
+  Vector types;      // [token_types, dim]
   Linear output;     // [vocab, dim]; packed from `tokens` when the file ties them
-  NormWeights output_norm;
+  NormWeights embed_norm, output_norm;
   Vector memory;                            // [memory_tokens, dim]
   Vector rope_factors, short_rope_factors;  // [rope dims / 2] or empty; the second serve short contexts (long-rope)
   std::vector<BlockWeights> blocks;

@@ -53,6 +53,7 @@ std::uint8_t label_at(const SpanLabels& labels, std::int32_t position) {
 bool reference_sees(const Mask& mask, std::int32_t query, std::int32_t key, std::int32_t kv_head) {
   if (mask.causal && key > query && key >= mask.prefix) return false;
   if (mask.window > 0 && key <= query - mask.window && key >= mask.sink) return false;
+  if (mask.window > 0 && !mask.causal && key - query >= mask.window && key >= mask.sink) return false;
   if (mask.labels &&
       (mask.labels->sees[label_at(*mask.labels, query)] & (std::uint64_t{1} << label_at(*mask.labels, key))) == 0)
     return false;

@@ -31,5 +31,8 @@ Expected<ModelSpec> read_gpt_oss(const Metadata& metadata);
 Expected<ModelSpec> read_nemotron(const Metadata& metadata);
 Expected<ModelSpec> read_deepseek2(const Metadata& metadata);
 Expected<ModelSpec> read_t5(const Metadata& metadata);
+Expected<ModelSpec> read_bert(const Metadata& metadata);
+Expected<ModelSpec> read_nomic_bert(const Metadata& metadata);
+Expected<ModelSpec> read_modern_bert(const Metadata& metadata);
 
 }  // namespace heed

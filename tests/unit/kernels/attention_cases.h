@@ -225,6 +225,7 @@ inline std::vector<MaskRow> mask_rows() {
           {"window + sink", {.causal = true, .window = 70, .sink = 5}},
           {"window + wide sink", {.causal = true, .window = 9, .sink = 130}},
           {"window, two-sided", {.window = 33}},
+          {"window, two-sided + sink", {.window = 20, .sink = 70}},
           {"prefix + window", {.causal = true, .window = 40, .prefix = 90}},
           {"blocks 16", {.causal = true}, 16},
           {"blocks 64", {}, 64},
