@@ -1,8 +1,10 @@
 // experts.cc -- a mixture of experts: every row's few feed-forwards, each expert over the rows that chose it.
 //
 // Experts go in order of their number and a row's sum with them, so its bits do not depend on the rows beside it.
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "model/step.h"
 
@@ -14,12 +16,17 @@ struct Choice {
   float* weight = nullptr;         // [rows, used]
 };
 
-// What the choice goes by: logits, or sigmoids and their bias.
+// What the choice goes by: sigmoids, logits, or with a bias their softmax, as the bias was learned for it.
 void score_experts(const float* logits, const ExpertSpec& e, const Vector& bias, float* score) {
-  for (std::int32_t i = 0; i < e.count; ++i) {
-    score[i] = e.is_sigmoid ? sigmoid(logits[i]) : logits[i];
-    if (!bias.empty()) score[i] += bias[static_cast<std::size_t>(i)];
+  for (std::int32_t i = 0; i < e.count; ++i) score[i] = e.is_sigmoid ? sigmoid(logits[i]) : logits[i];
+  if (bias.empty()) return;
+  if (!e.is_sigmoid) {
+    const float greatest = *std::max_element(logits, logits + e.count);
+    float sum = 0;
+    for (std::int32_t i = 0; i < e.count; ++i) sum += score[i] = std::exp(logits[i] - greatest);
+    for (std::int32_t i = 0; i < e.count; ++i) score[i] /= sum;
   }
+  for (std::int32_t i = 0; i < e.count; ++i) score[i] += bias[static_cast<std::size_t>(i)];
 }
 
 float group_worth(const float* score, std::int32_t n, bool counts_two) {
@@ -86,19 +93,29 @@ Expected<Choice> route(Step& s, const ExpertSpec& e, const BlockWeights& w, cons
   return out;
 }
 
-// out [rows, dim] = down(act(gate x) * up x).
-Expected<void> run(Step& s, const BlockSpec& b, const Expert& w, const Activations& x, std::int64_t ffn, float* out) {
-  const MatmulJob in{.w = &w.up.w,
-                     .bias = data_of(w.up.bias),
-                     .out = s.hidden,
-                     .out_stride = ffn,
-                     .gate = &w.gate.w,
-                     .gate_bias = data_of(w.gate.bias),
-                     .gated = gated_row(b.activation, s.exec)};
-  HEED_TRY(matmul(x, {&in, 1}, s.exec));
-  HEED_ASSIGN(const Activations hidden, quantize_activations(s.hidden, x.rows, ffn, s.exec));
+// hidden [rows, ffn] = act(gate x) * up x.
+MatmulJob first_half(Step& s, const BlockSpec& b, const Expert& w, std::int64_t ffn, float* hidden) {
+  return {.w = &w.up.w,
+          .bias = data_of(w.up.bias),
+          .out = hidden,
+          .out_stride = ffn,
+          .gate = &w.gate.w,
+          .gate_bias = data_of(w.gate.bias),
+          .gated = gated_row(b.activation, s.exec)};
+}
+
+// out [rows, dim] = down(hidden).
+Expected<void> second_half(Step& s, const Expert& w, const float* hidden, std::int64_t rows, std::int64_t ffn,
+                           float* out) {
+  HEED_ASSIGN(const Activations x, quantize_activations(hidden, rows, ffn, s.exec));
   const MatmulJob down{.w = &w.down.w, .bias = data_of(w.down.bias), .out = out, .out_stride = s.spec.dim};
-  return matmul(hidden, {&down, 1}, s.exec);
+  return matmul(x, {&down, 1}, s.exec);
+}
+
+Expected<void> run(Step& s, const BlockSpec& b, const Expert& w, const Activations& x, std::int64_t ffn, float* out) {
+  const MatmulJob in = first_half(s, b, w, ffn, s.hidden);
+  HEED_TRY(matmul(x, {&in, 1}, s.exec));
+  return second_half(s, w, s.hidden, x.rows, ffn, out);
 }
 
 struct Room {
@@ -137,6 +154,33 @@ Expected<void> add_expert(Step& s, const BlockSpec& b, const Expert& w, std::int
   return {};
 }
 
+// The experts of a step's only row: all first halves in one parallel region. The same sums in the same order.
+Expected<void> add_experts_of_one(Step& s, const BlockSpec& b, const BlockWeights& w, const Choice& choice,
+                                  const Activations& input, const Room& room) {
+  const std::int64_t ffn = b.experts.ffn_dim;
+  const auto used = static_cast<std::size_t>(b.experts.used);
+  const std::size_t mark = s.exec.arena.mark();
+  auto* hidden = s.exec.arena.allocate_array<float>(used * static_cast<std::size_t>(ffn));
+  auto* jobs = s.exec.arena.allocate_array<MatmulJob>(used);
+  auto* order = s.exec.arena.allocate_array<std::size_t>(used);
+  if (!hidden || !jobs || !order) return fail(Code::out_of_memory, kArenaFull);
+  std::iota(order, order + used, std::size_t{0});
+  std::sort(order, order + used, [&](std::size_t x, std::size_t y) { return choice.expert[x] < choice.expert[y]; });
+  const auto expert = [&](std::size_t i) -> const Expert& {
+    return w.experts[static_cast<std::size_t>(choice.expert[order[i]])];
+  };
+  for (std::size_t i = 0; i < used; ++i)
+    jobs[i] = first_half(s, b, expert(i), ffn, hidden + i * static_cast<std::size_t>(ffn));
+  HEED_ASSIGN(const Activations x, quantize_activations(input.f32, 1, s.spec.dim, s.exec));
+  HEED_TRY(matmul(x, {jobs, used}, s.exec));
+  for (std::size_t i = 0; i < used; ++i) {
+    HEED_TRY(second_half(s, expert(i), hidden + i * static_cast<std::size_t>(ffn), 1, ffn, room.out));
+    add_scaled(s.branch, room.out, choice.weight[order[i]], s.spec.dim, s.exec);
+  }
+  s.exec.arena.rewind(mark);
+  return {};
+}
+
 Expected<void> add_shared(Step& s, const BlockSpec& b, const BlockWeights& w, const Activations& input,
                           const Room& room) {
   const std::int64_t dim = s.spec.dim;
@@ -161,10 +205,16 @@ Expected<void> mix_experts(Step& s, const BlockSpec& b, const BlockWeights& w, c
   HEED_ASSIGN(const Choice choice, route(s, b.experts, w, input));
   HEED_ASSIGN(const Room room, make_room(s));
   std::fill_n(s.branch, s.rows * s.spec.dim, 0.0f);
-  for (std::int32_t i = 0; i < b.experts.count; ++i)
+  if (s.rows == 1) HEED_TRY(add_experts_of_one(s, b, w, choice, input, room));
+  for (std::int32_t i = 0; i < b.experts.count && s.rows > 1; ++i)
     HEED_TRY(add_expert(s, b, w.experts[static_cast<std::size_t>(i)], i, choice, input, room));
   if (b.experts.shared_ffn_dim > 0) HEED_TRY(add_shared(s, b, w, input, room));
   return {};
+}
+
+std::int64_t expert_bytes_of_one(const BlockSpec& b) {
+  constexpr std::int64_t kBytesPerJob = sizeof(MatmulJob) + sizeof(std::size_t) + 64;
+  return b.experts.used * (13 * std::int64_t{b.experts.ffn_dim} + kBytesPerJob);
 }
 
 std::int64_t expert_bytes_per_row(const ModelSpec& spec, const BlockSpec& b) {

@@ -277,8 +277,10 @@ std::size_t step_bytes(const ModelSpec& spec, std::int64_t rows, std::int64_t lo
   const Widths w = widths(spec);
   std::int64_t angles = 0;  // floats a row
   std::int64_t extra = 0;   // bytes a row, of experts or a state space layer
+  std::int64_t one = 0;     // of the experts of a single row
   for (std::size_t i = 0; i < spec.blocks.size(); ++i) {
     if (first_alike(spec.blocks, i) == i) angles += spec.blocks[i].rope.dims;
+    one = std::max(one, expert_bytes_of_one(spec.blocks[i]));
     extra = std::max({extra, expert_bytes_per_row(spec, spec.blocks[i]), mamba_bytes_per_row(spec.blocks[i]),
                       latent_bytes_per_row(spec.blocks[i])});
   }
@@ -287,7 +289,7 @@ std::size_t step_bytes(const ModelSpec& spec, std::int64_t rows, std::int64_t lo
   const std::int64_t per_row = 4 * (2 * spec.dim + w.qkv + w.heads + w.ffn + 2 * w.kv_heads + angles) + 13 * spec.dim +
                                9 * (3 * spec.dim + w.heads + w.ffn) + extra + 64;
   constexpr std::int64_t kFixed = std::int64_t{64} << 20;
-  return static_cast<std::size_t>(rows * per_row + logit_rows * 9 * spec.dim + kFixed);
+  return static_cast<std::size_t>(rows * per_row + logit_rows * 9 * spec.dim + kFixed + one);
 }
 
 Expected<void> forward(const ModelSpec& spec, const ModelWeights& weights, std::span<ForwardItem> items, Exec& exec,

@@ -69,5 +69,7 @@ Expected<void> feed_forward_half(Step& s, const BlockSpec& b, const BlockWeights
 Expected<void> mix_experts(Step& s, const BlockSpec& b, const BlockWeights& w, const Activations& input);
 /// Bytes of the arena that a row of it takes.
 std::int64_t expert_bytes_per_row(const ModelSpec& spec, const BlockSpec& b);
+/// Bytes that a step of one row takes besides.
+std::int64_t expert_bytes_of_one(const BlockSpec& b);
 
 }  // namespace heed

@@ -45,6 +45,22 @@ TEST_P(Golden, EveryLayerEqualsTransformers) {
   }
 }
 
+TEST_P(Golden, OneTokenAtATimeGivesTheSameBits) {
+  TestModel model(2, best_kernels());
+  const auto loaded = model.load(GetParam());
+  ASSERT_TRUE(loaded) << loaded.error().text;
+  std::vector<std::int32_t> ids(24);
+  for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::int32_t>((i * 37 + 11) % 64);
+  KvCache whole(*model.pages), single(*model.pages);
+  const auto all = model.run(whole, ids);
+  ASSERT_TRUE(all) << all.error().text;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const auto one = model.run(single, std::span(ids).subspan(i, 1));
+    ASSERT_TRUE(one) << one.error().text;
+    ASSERT_EQ(std::memcmp(one->data(), all->data() + i * one->size(), one->size() * 4), 0) << "token " << i;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Families, Golden,
                          testing::Values("llama", "mixtral", "granite", "granitemoe", "granitehybrid", "granite4-dense",
                                          "smollm3", "qwen2", "qwen2moe", "qwen3", "qwen3moe", "gemma", "gemma2",
