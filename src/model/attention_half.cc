@@ -75,6 +75,27 @@ Expected<void> attend_linear(Step& s, const BlockSpec& b, const BlockWeights& w,
   return linear_attention(spec, {s.linear_jobs, s.items.size()}, s.exec);
 }
 
+constexpr std::int64_t kRowsPerTask = 8;
+
+// Each head by mean and variance, weights [heads, head_dim].
+void norm_each(Step& s, const BlockSpec& b, const BlockWeights& w, float* q, std::int64_t stride) {
+  const std::int64_t head = b.head_dim, heads = b.attention.heads, all = heads + b.attention.kv_heads;
+  s.exec.pool.parallel_for(s.rows, kRowsPerTask, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t r = begin; r < end; ++r)
+      for (std::int64_t h = 0; h < all; ++h) {
+        const float* weight = h < heads ? w.q_norm.data() + h * head : w.k_norm.data() + (h - heads) * head;
+        float* x = q + r * stride + h * head;
+        norm_row(x, {.kind = NormKind::layer, .eps = s.spec.norm_eps, .weight = weight}, head, x, s.exec);
+      }
+  });
+}
+
+void clip(Step& s, float most, float* qkv, std::int64_t stride) {
+  s.exec.pool.parallel_for(s.rows, kRowsPerTask, [&](std::int64_t begin, std::int64_t end, int) {
+    for (float* x = qkv + begin * stride; x < qkv + end * stride; ++x) *x = std::clamp(*x, -most, most);
+  });
+}
+
 // Norms and rotates; q and k stand side by side and turn by the same angles.
 void prepare_heads(Step& s, const BlockSpec& b, const BlockWeights& w, float* q, std::int64_t stride) {
   const std::int64_t q_dim = std::int64_t{b.attention.heads} * b.head_dim;
@@ -84,12 +105,17 @@ void prepare_heads(Step& s, const BlockSpec& b, const BlockWeights& w, float* q,
     norm_rows(q, stride, {.eps = s.spec.norm_eps, .weight = w.q_norm.data()}, s.rows, q_dim, s.exec);
     norm_rows(q + q_dim, stride, {.eps = s.spec.norm_eps, .weight = w.k_norm.data()}, s.rows, kv_dim, s.exec);
   }
-  const HeadGroup groups[] = {{b.attention.heads, by_head ? w.q_norm.data() : nullptr},
-                              {b.attention.kv_heads, by_head ? w.k_norm.data() : nullptr}};
-  norm_and_rotate(
-      b.rope, s.turn,
-      {.x = q, .rows = s.rows, .stride = stride, .head_dim = b.head_dim, .groups = groups, .norm_eps = s.spec.norm_eps},
-      s.exec);
+  if (b.qk_norm == QkNorm::each && !w.q_norm.empty()) norm_each(s, b, w, q, stride);
+  const HeadGroup normed[] = {{b.attention.heads, by_head ? data_of(w.q_norm) : nullptr},
+                              {b.attention.kv_heads, by_head ? data_of(w.k_norm) : nullptr}};
+  const HeadGroup plain[] = {{b.attention.heads}, {b.attention.kv_heads}};
+  HeadRows heads{
+      .x = q, .rows = s.rows, .stride = stride, .head_dim = b.head_dim, .groups = normed, .norm_eps = s.spec.norm_eps};
+  if (b.is_rotated_before_norm) heads.groups = plain;
+  norm_and_rotate(b.rope, s.turn, heads, s.exec);
+  if (!b.is_rotated_before_norm) return;
+  heads.groups = normed;
+  norm_and_rotate({}, {}, heads, s.exec);
 }
 
 }  // namespace
@@ -110,6 +136,7 @@ Expected<void> attention_half(Step& s, const BlockSpec& b, const BlockWeights& w
                               {.w = &w.k.w, .bias = data_of(w.k.bias), .out = k, .out_stride = stride},
                               {.w = &w.v.w, .bias = data_of(w.v.bias), .out = v, .out_stride = stride}};
     HEED_TRY(matmul(input, jobs, s.exec));
+    if (b.qkv_clip > 0) clip(s, b.qkv_clip, q, stride);
   }
   prepare_heads(s, b, w, q, stride);
   if (b.kind == AttentionKind::linear) {

@@ -37,6 +37,32 @@ constexpr auto kFamilies = std::to_array<Family>({
     {"gpt-oss", read_gpt_oss},
     {"nemotron", read_nemotron},
     {"deepseek2", read_deepseek2},
+    {"minicpm3", read_minicpm3},
+    {"internlm2", read_llama},
+    {"xverse", read_llama},
+    {"baichuan", read_baichuan},
+    {"minicpm", read_minicpm},
+    {"arcee", read_arcee},
+    {"orion", read_orion},
+    {"qwen", read_qwen},
+    {"seed_oss", read_seed_oss},
+    {"exaone", read_exaone},
+    {"exaone4", read_exaone4},
+    {"ernie4_5", read_ernie4_5},
+    {"ernie4_5-moe", read_ernie4_5_moe},
+    {"chatglm", read_chatglm},
+    {"glm4", read_glm4},
+    {"glm4moe", read_glm4_moe},
+    {"dots1", read_dots1},
+    {"minimax-m2", read_minimax_m2},
+    {"hunyuan-dense", read_hunyuan},
+    {"hunyuan-moe", read_hunyuan},
+    {"starcoder", read_starcoder},
+    {"codeshell", read_codeshell},
+    {"mpt", read_mpt},
+    {"nemotron_h", read_nemotron_h},
+    {"lfm2", read_lfm2},
+    {"lfm2moe", read_lfm2},
     {"t5", read_t5},
     {"bert", read_bert},
     {"nomic-bert", read_nomic_bert},
@@ -50,6 +76,8 @@ Expected<void> read_scores(const Metadata& m, const std::string& p, BlockSpec& b
   HEED_ASSIGN(const std::int64_t buckets, m.integer(p + "attention.relative_buckets_count", 0, 0, 1024));
   HEED_ASSIGN(const std::int64_t distance, m.integer(p + "attention.relative_distance", 128, 1, 1 << 16));
   HEED_ASSIGN(b.has_sink_logits, m.flag(p + "attention.sink_logits", false));
+  HEED_ASSIGN(const double clip, m.real(p + "attention.clamp_kqv", 0.0));
+  b.qkv_clip = static_cast<float>(clip);
   b.attention.score.softcap = static_cast<float>(softcap);
   b.max_alibi_bias = static_cast<float>(alibi);
   b.has_relative_bias = buckets > 0;
@@ -132,22 +160,23 @@ Expected<std::int32_t> read_vocab(const Metadata& m, const std::string& prefix) 
   return static_cast<std::int32_t>(n);
 }
 
-// One number for all layers, or one a layer; 0 where a layer does not attend, which the family's reader sees to.
-Expected<std::vector<std::int64_t>> read_kv_heads(const Metadata& m, const std::string& p, std::int64_t layers,
-                                                  std::int64_t heads) {
-  const std::string key = p + "attention.head_count_kv";
+// One number for all layers, or one a layer; 0 where a layer lacks that half, which the family's reader sees to. No
+// key: `otherwise`, which is an error if it is 0.
+Expected<std::vector<std::int64_t>> read_each_layer(const Metadata& m, const std::string& key, std::int64_t layers,
+                                                    std::int64_t otherwise, std::int64_t most) {
   const auto* each = m.integers(key);
   if (!each) {
-    HEED_ASSIGN(const std::int64_t all, m.integer(key, heads, 1, 1024));
+    HEED_ASSIGN(const std::int64_t all,
+                otherwise > 0 ? m.integer(key, otherwise, 0, most) : m.need_integer(key, 0, most));
     return std::vector<std::int64_t>(static_cast<std::size_t>(layers), all);
   }
+  const std::string name = "model: " + key.substr(key.rfind('.') + 1);
   if (static_cast<std::int64_t>(each->size()) != layers)
-    return fail(Code::malformed,
-                "model: head_count_kv has " + std::to_string(each->size()) + " layers of " + std::to_string(layers),
+    return fail(Code::malformed, name + " has " + std::to_string(each->size()) + " layers of " + std::to_string(layers),
                 key);
   for (const std::int64_t n : *each)
-    if (n < 0 || n > 1024)
-      return fail(Code::malformed, "model: head_count_kv must be in 0..1024, got " + std::to_string(n), key);
+    if (n < 0 || n > most)
+      return fail(Code::malformed, name + " must be in 0.." + std::to_string(most) + ", got " + std::to_string(n), key);
   return *each;
 }
 
@@ -179,18 +208,19 @@ Expected<ModelSpec> read_llama_like(const Metadata& m, std::string_view family) 
   HEED_ASSIGN(const std::int64_t all_layers, m.need_integer(p + "block_count", 1, 1024));
   HEED_ASSIGN(const std::int64_t guessing, m.integer(p + "nextn_predict_layers", 0, 0, all_layers - 1));
   HEED_ASSIGN(const ExpertSpec experts, read_experts(m, family));
-  HEED_ASSIGN(const std::int64_t ffn_dim, experts.count > 0
-                                              ? m.integer(p + "feed_forward_length", experts.ffn_dim, 1, kMax)
-                                              : m.need_integer(p + "feed_forward_length", 1, kMax));
-  HEED_ASSIGN(const std::int64_t heads, m.need_integer(p + "attention.head_count", 1, 1024));
-  HEED_ASSIGN(const std::vector<std::int64_t> kv_heads, read_kv_heads(m, p, all_layers, heads));
-  HEED_ASSIGN(const std::int64_t head_dim, m.integer(p + "attention.key_length", dim / heads, 1, 4096));
-  HEED_ASSIGN(const std::int64_t v_dim, m.integer(p + "attention.value_length", head_dim, 1, 4096));
+  HEED_ASSIGN(const std::vector<std::int64_t> ffn_dim,
+              read_each_layer(m, p + "feed_forward_length", all_layers, experts.ffn_dim, kMax));
+  HEED_ASSIGN(const std::int64_t heads, m.need_integer(p + "attention.head_count", 0, 1024));
+  HEED_ASSIGN(const std::vector<std::int64_t> kv_heads,
+              read_each_layer(m, p + "attention.head_count_kv", all_layers, std::max<std::int64_t>(heads, 1), 1024));
+  HEED_ASSIGN(const std::int64_t head_dim,
+              m.integer(p + "attention.key_length", dim / std::max<std::int64_t>(heads, 1), 1, kMax));
+  HEED_ASSIGN(const std::int64_t v_dim, m.integer(p + "attention.value_length", head_dim, 1, kMax));
   if (v_dim != head_dim && !m.find(p + "attention.kv_lora_rank"))
     return fail(Code::unsupported,
                 "model: value_length " + std::to_string(v_dim) + " differs from key_length " + std::to_string(head_dim),
                 p + "attention.value_length");
-  HEED_ASSIGN(const std::int64_t rope_dims, m.integer(p + "rope.dimension_count", head_dim, 0, 4096));
+  HEED_ASSIGN(const std::int64_t rope_dims, m.integer(p + "rope.dimension_count", head_dim, 0, kMax));
   HEED_ASSIGN(const std::int64_t context, m.integer(p + "context_length", 4096, 1, 1 << 30));
   HEED_ASSIGN(const double layer_eps, m.real(p + "attention.layer_norm_epsilon", 1e-5));
   HEED_ASSIGN(const double eps, m.real(p + "attention.layer_norm_rms_epsilon", layer_eps));
@@ -207,12 +237,13 @@ Expected<ModelSpec> read_llama_like(const Metadata& m, std::string_view family) 
   b.rope = {.dims = static_cast<std::int32_t>(rope_dims), .base = static_cast<float>(base)};
   b.head_dim = static_cast<std::int32_t>(head_dim);
   b.v_dim = static_cast<std::int32_t>(v_dim);
-  b.ffn_dim = static_cast<std::int32_t>(ffn_dim);
   b.experts = experts;
   s.blocks.assign(static_cast<std::size_t>(all_layers - guessing), b);
   s.guessing_blocks = static_cast<std::int32_t>(guessing);
-  for (std::size_t i = 0; i < s.blocks.size(); ++i)
+  for (std::size_t i = 0; i < s.blocks.size(); ++i) {
     s.blocks[i].attention.kv_heads = static_cast<std::int32_t>(kv_heads[i]);
+    s.blocks[i].ffn_dim = static_cast<std::int32_t>(ffn_dim[i]);
+  }
   for (BlockSpec& block : s.blocks) HEED_TRY(read_scores(m, p, block));
   HEED_TRY(read_rope_scaling(m, family, family != "gpt-oss", s));
   HEED_TRY(read_scales(m, p, s));

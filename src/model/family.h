@@ -36,6 +36,10 @@ Expected<ExpertSpec> read_experts(const Metadata& metadata, std::string_view fam
 Expected<void> read_router(const Metadata& metadata, std::string_view family, const ExpertSpec& experts,
                            ModelSpec& spec);
 
+/// {family}.attention.sliding_window of the layers that sliding_window_pattern lists; without a list, of all but every
+/// `period`-th. No window: none.
+Expected<void> read_windows(const Metadata& metadata, std::string_view family, std::int32_t period, ModelSpec& spec);
+
 /// {family}.rope.scaling.*: linear, NTK-aware and YaRN (Peng et al. 2023) scaling, long-rope's magnitude. Without
 /// `truncates`, YaRN's ramp begins and ends between two pairs (gpt-oss).
 Expected<void> read_rope_scaling(const Metadata& metadata, std::string_view family, bool truncates, ModelSpec& spec);

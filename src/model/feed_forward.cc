@@ -6,14 +6,15 @@ namespace {
 
 Expected<Activations> hidden_of(Step& s, const BlockSpec& b, const BlockWeights& w, const Activations& input) {
   MatmulJob job{.w = &w.up.w, .bias = data_of(w.up.bias), .out = s.hidden, .out_stride = b.ffn_dim};
-  if (b.is_gated) {
+  const bool is_gated = b.is_gated && w.gate.w.n() > 0;
+  if (is_gated) {
     job.gate = &w.gate.w;
     job.gate_bias = data_of(w.gate.bias);
     job.gated = gated_row(b.activation, s.exec);
   }
   HEED_TRY(matmul(input, {&job, 1}, s.exec));
-  if (b.is_gated) return quantize_activations(s.hidden, s.rows, b.ffn_dim, s.exec);
-  return activate_quantized(s.hidden, b.activation, s.rows, b.ffn_dim, forms_for(w.down.w), s.exec);
+  if (is_gated) return quantize_activations(s.hidden, s.rows, b.ffn_dim, s.exec);
+  return activate_quantized(s.hidden, b.ungated.value_or(b.activation), s.rows, b.ffn_dim, forms_for(w.down.w), s.exec);
 }
 
 }  // namespace

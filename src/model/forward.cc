@@ -123,6 +123,12 @@ ActivationForms ffn_forms(const BlockSpec& b, const BlockWeights& w) {
 Expected<void> block(Step& s, const BlockSpec& b, const BlockWeights& w, std::int32_t layer) {
   Arena& arena = s.exec.arena;
   const std::size_t mark = arena.mark();
+  if (!b.has_first_half) {
+    HEED_ASSIGN(const Activations only, input_of(s, w.ffn_norm, ffn_forms(b, w)));
+    HEED_TRY(feed_forward_half(s, b, w, only));
+    arena.rewind(mark);
+    return {};
+  }
   const bool shares = b.is_parallel && w.ffn_norm.weight.empty();
   const bool wants_floats =
       forms_for(w.q.w, w.k.w, w.v.w, w.decay.w, w.write.w, w.ssm_in.w, w.q_a.w, w.kv_a.w) == ActivationForms::both ||
@@ -133,11 +139,18 @@ Expected<void> block(Step& s, const BlockSpec& b, const BlockWeights& w, std::in
   if (b.is_parallel && !shares) {
     HEED_ASSIGN(ffn_input, input_of(s, w.ffn_norm, ffn_forms(b, w)));
   }
-  HEED_TRY(b.kind == AttentionKind::mamba ? mamba_half(s, b, w, layer, input) : attention_half(s, b, w, layer, input));
+  const auto half = b.kind == AttentionKind::mamba  ? mamba_half
+                    : b.kind == AttentionKind::conv ? conv_half
+                                                    : attention_half;
+  HEED_TRY(half(s, b, w, layer, input));
   if (b.has_cross) {
     arena.rewind(mark);
     HEED_ASSIGN(const Activations query, input_of(s, w.cross_norm, forms_for(w.cross_q.w)));
     HEED_TRY(cross_half(s, b, w, layer, query));
+  }
+  if (!b.has_second_half) {
+    arena.rewind(mark);
+    return {};
   }
   if (!b.is_parallel) {
     arena.rewind(mark);
@@ -192,7 +205,7 @@ Expected<void> logits_of(Step& s, const ModelWeights& w, const Activations& rows
   const std::int64_t vocab = s.spec.vocab;
   const MatmulJob job{.w = &w.output.w, .bias = data_of(w.output.bias), .out = out, .out_stride = vocab};
   HEED_TRY(matmul(rows, {&job, 1}, s.exec));
-  if (const float scale = s.spec.logit_scale; scale != 1.0f)
+  if (const float scale = s.spec.logit_scale * (w.is_tied ? s.spec.tied_logit_scale : 1.0f); scale != 1.0f)
     for (std::int64_t i = 0; i < rows.rows * vocab; ++i) out[i] *= scale;
   if (const float cap = s.spec.logit_softcap; cap > 0)
     for (std::int64_t i = 0; i < rows.rows * vocab; ++i) out[i] = cap * std::tanh(out[i] / cap);
@@ -256,8 +269,12 @@ std::vector<KvLayerSpec> kv_layers(const ModelSpec& spec) {
   std::vector<KvLayerSpec> layers;
   layers.reserve(spec.blocks.size());
   for (const BlockSpec& b : spec.blocks) {
-    if (b.kind == AttentionKind::linear)
+    if (!b.has_first_half)
+      layers.push_back({.kv_heads = 0});
+    else if (b.kind == AttentionKind::linear)
       layers.push_back({.state_floats = linear_state_floats(b.linear)});
+    else if (b.kind == AttentionKind::conv)
+      layers.push_back({.state_floats = ShortConv{.channels = spec.dim, .taps = b.mamba.taps}.history_floats()});
     else if (b.kind == AttentionKind::mamba)
       layers.push_back({.state_floats = linear_state_floats(b.linear) + b.mamba.history_floats(b.linear)});
     else
@@ -282,7 +299,7 @@ std::size_t step_bytes(const ModelSpec& spec, std::int64_t rows, std::int64_t lo
     if (first_alike(spec.blocks, i) == i) angles += spec.blocks[i].rope.dims;
     one = std::max(one, expert_bytes_of_one(spec.blocks[i]));
     extra = std::max({extra, expert_bytes_per_row(spec, spec.blocks[i]), mamba_bytes_per_row(spec.blocks[i]),
-                      latent_bytes_per_row(spec.blocks[i])});
+                      conv_bytes_per_row(spec, spec.blocks[i]), latent_bytes_per_row(spec.blocks[i])});
   }
   // Activations come thrice (float, two int8 with scales, these laid out in tiles): 9 bytes a value are enough;
   // attention's scratch is bounded by its own spans and counted with the fixed part.

@@ -1,6 +1,7 @@
 // mamba_half.cc -- a state space layer (Mamba 2): project, convolve, gated linear attention, gated norm, project back.
 //
 // In its words: x are the values times their time step, B the keys, C the queries; the state decays by exp(step * a).
+#include "model/short_conv.h"
 #include "model/step.h"
 
 namespace heed {
@@ -33,30 +34,6 @@ Expected<MambaRows> make_rows(Step& s, const BlockSpec& b, const BlockWeights& w
   m.out = floats(m.inner);
   if (!m.projected || !m.convolved || !m.qkv || !m.decay || !m.out) return fail(Code::out_of_memory, kArenaFull);
   return m;
-}
-
-// One sequence's rows through the convolution and silu. `history` [chunk + taps - 1, channels]: the inputs of the
-// current chunk behind the last ones before it; these are copied when a chunk is full, which nothing goes back beyond.
-void convolve(const MambaRows& m, std::int64_t row, std::int64_t n, std::int64_t first_pos, float* history,
-              const Exec& exec) {
-  const std::int64_t before = m.b.mamba.taps - 1;
-  if (first_pos == 0) std::fill_n(history, before * m.channels, 0.0f);
-  for (std::int64_t i = 0; i < n; ++i) {
-    const std::int64_t in_chunk = (first_pos + i) % kLinearChunk;
-    const float* input = m.projected + (row + i) * m.width + m.inner;
-    float* out = m.convolved + (row + i) * m.channels;
-    std::copy_n(input, m.channels, history + (before + in_chunk) * m.channels);
-    if (m.w.conv_bias.empty())
-      std::fill_n(out, m.channels, 0.0f);
-    else
-      std::copy_n(m.w.conv_bias.data(), m.channels, out);
-    for (std::int64_t tap = 0; tap <= before; ++tap) {
-      const float *x = history + (in_chunk + tap) * m.channels, *weight = m.w.conv_by_tap.data() + tap * m.channels;
-      for (std::int64_t c = 0; c < m.channels; ++c) out[c] += weight[c] * x[c];
-    }
-    activate(out, Activation::silu, m.channels, out, exec);
-    if (in_chunk == kLinearChunk - 1) std::copy_n(history + kLinearChunk * m.channels, before * m.channels, history);
-  }
 }
 
 // Queries, keys and values of every head, and how far the state decays ahead of the row.
@@ -117,14 +94,19 @@ Expected<void> mamba_half(Step& s, const BlockSpec& b, const BlockWeights& w, st
   HEED_ASSIGN(const MambaRows m, make_rows(s, b, w));
   const MatmulJob in{.w = &w.ssm_in.w, .bias = data_of(w.ssm_in.bias), .out = m.projected, .out_stride = m.width};
   HEED_TRY(matmul(input, {&in, 1}, s.exec));
+  const ShortConv conv{
+      .by_tap = w.conv_by_tap.data(), .bias = data_of(w.conv_bias), .channels = m.channels, .taps = b.mamba.taps};
   std::int64_t row = 0;
   for (const ForwardItem& item : s.items) {
     const auto n = static_cast<std::int64_t>(item.tokens.size());
-    convolve(m, row, n, item.cache->length(), item.cache->state(layer) + linear_state_floats(b.linear), s.exec);
+    convolve(conv, m.projected + row * m.width + m.inner, m.width, m.convolved + row * m.channels, m.channels, n,
+             item.cache->length(), item.cache->state(layer) + linear_state_floats(b.linear));
     row += n;
   }
   constexpr std::int64_t kRowsPerTask = 4;
   s.exec.pool.parallel_for(s.rows, kRowsPerTask, [&](std::int64_t begin, std::int64_t end, int) {
+    activate(m.convolved + begin * m.channels, Activation::silu, (end - begin) * m.channels,
+             m.convolved + begin * m.channels, s.exec);
     for (std::int64_t r = begin; r < end; ++r) spread_heads(m, r);
   });
   HEED_TRY(attend(s, m, layer));

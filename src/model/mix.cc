@@ -25,8 +25,9 @@ constexpr auto kMixes = std::to_array<Mix>({
 });
 
 // Small, and what they decide is coarse: routers, positions, tables of scores and of RoPE.
-constexpr auto kKept = std::to_array<std::string_view>(
-    {"ffn_gate_inp", "position_embd", "rope_", "attn_rel_b", "attn_features", "memory_embd", "ssm_", "norm"});
+constexpr auto kKept =
+    std::to_array<std::string_view>({"ffn_gate_inp", "position_embd", "rope_", "attn_rel_b", "attn_features",
+                                     "memory_embd", "ssm_", "shortconv.conv", "norm"});
 
 bool says(std::string_view name, std::string_view part) { return name.find(part) != std::string_view::npos; }
 

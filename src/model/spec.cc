@@ -23,8 +23,7 @@ Expected<void> check_groups(const ExpertSpec& e, const std::string& at) {
   return {};
 }
 
-Expected<void> check_block(const BlockSpec& b, std::size_t layer) {
-  const std::string at = "block " + std::to_string(layer) + ": ";
+Expected<void> check_heads(const BlockSpec& b, const std::string& at) {
   const auto& a = b.attention;
   if (a.heads < 1 || a.heads > 1024) return wrong(at + "heads must be in 1..1024", a.heads);
   if (a.kv_heads < 1 || a.heads % a.kv_heads != 0)
@@ -39,6 +38,13 @@ Expected<void> check_block(const BlockSpec& b, std::size_t layer) {
   if (b.rope.dims < 0 || b.rope.dims > b.head_dim || b.rope.dims % 2 != 0)
     return wrong(at + "rope dims must be even and at most head_dim " + std::to_string(b.head_dim), b.rope.dims);
   if (!(b.rope.base > 0.0f)) return wrong(at + "rope base must be positive", static_cast<std::int64_t>(b.rope.base));
+  return {};
+}
+
+Expected<void> check_block(const BlockSpec& b, std::size_t layer) {
+  const std::string at = "block " + std::to_string(layer) + ": ";
+  const bool has_heads = b.kind == AttentionKind::softmax || b.kind == AttentionKind::linear;
+  if (b.has_first_half && has_heads) HEED_TRY(check_heads(b, at));
   if (b.has_relative_bias && (b.relative.buckets < 4 || b.relative.buckets > 1024 || b.relative.buckets % 4 != 0 ||
                               b.relative.max_distance <= b.relative.buckets || b.relative.max_distance > 1 << 16))
     return wrong(at + "relative buckets must be a multiple of 4 in 4..1024 and fewer than their distance",
@@ -46,6 +52,8 @@ Expected<void> check_block(const BlockSpec& b, std::size_t layer) {
   if (b.kind == AttentionKind::linear && b.linear.kind == LinearKind::performer &&
       (b.linear.features < 16 || b.linear.features > 1024 || b.linear.features % 16 != 0))
     return wrong(at + "features must be a multiple of 16 in 16..1024", b.linear.features);
+  if (b.kind == AttentionKind::conv && (b.mamba.taps < 1 || b.mamba.taps > 16))
+    return wrong(at + "convolution taps must be in 1..16", b.mamba.taps);
   if (b.kind == AttentionKind::mamba) {
     const LinearSpec& l = b.linear;
     if (b.mamba.taps < 1 || b.mamba.taps > 16) return wrong(at + "convolution taps must be in 1..16", b.mamba.taps);
@@ -68,6 +76,7 @@ Expected<void> check_block(const BlockSpec& b, std::size_t layer) {
       return wrong(at + "ffn_dim of the shared expert must be a multiple of 32 up to 1048576", e.shared_ffn_dim);
     HEED_TRY(check_groups(e, at));
   }
+  if (!b.has_second_half) return {};
   if (b.ffn_dim < 32 || b.ffn_dim > 1 << 20 || b.ffn_dim % 32 != 0)
     return wrong(at + "ffn_dim must be a multiple of 32 in 32..1048576", b.ffn_dim);
   return {};

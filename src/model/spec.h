@@ -1,6 +1,7 @@
 // spec.h -- what a model is, as data: a stack of blocks. Families fill it, forward() reads it, nothing else branches.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "kernels/linear_attention.h"
 #include "kernels/position_bias.h"
 #include "kernels/rope.h"
+#include "model/short_conv.h"
 
 namespace heed {
 
@@ -20,8 +22,9 @@ enum class NormPlace : std::uint8_t { pre, sandwich, post, sum };
 /// How the rows of a text become one vector; none: the model makes no vectors.
 enum class Pooling : std::uint8_t { none, mean, first, last };
 
-/// What is normed of queries and keys before RoPE: each head (Qwen 3), or all heads of a row as one (OLMo 2).
-enum class QkNorm : std::uint8_t { none, heads, whole };
+/// What is normed of queries and keys: each head (Qwen 3), all heads of a row as one (OLMo 2), or each head by mean and
+/// variance and a weight of its own (Command R+).
+enum class QkNorm : std::uint8_t { none, heads, whole, each };
 
 /// Feed-forwards of which a router picks some for every token (Shazeer et al. 2017).
 struct ExpertSpec {
@@ -37,8 +40,9 @@ struct ExpertSpec {
   float scale = 1.0f;               // of the weights of the chosen
 };
 
-/// What a block does with its past: keeps every key and value, or one state of fixed size (linear attention, Mamba 2).
-enum class AttentionKind : std::uint8_t { softmax, linear, mamba };
+/// What a block does with its past: keeps every key and value, one state of fixed size (linear attention, Mamba 2), or
+/// the last few rows (a short convolution, LFM 2, whose taps are MambaSpec's).
+enum class AttentionKind : std::uint8_t { softmax, linear, mamba, conv };
 
 /// Multi-head latent attention (DeepSeek-V2, 2024): keys and values of all heads come out of one short vector; of a
 /// query's or key's head, BlockSpec::rope.dims numbers turn with the position, a key's being one and the same for all.
@@ -58,9 +62,10 @@ struct MambaSpec {
   std::int64_t inner(const LinearSpec& l) const noexcept { return std::int64_t{l.heads} * l.v_dim; }
   /// Channels of the convolution: values, keys, queries.
   std::int64_t channels(const LinearSpec& l) const noexcept { return inner(l) + 2 * std::int64_t{groups} * l.k_dim; }
-  /// Of a sequence and layer, besides the linear state: inputs of the convolution, of the current chunk and those
-  /// that reach into it.
-  std::int64_t history_floats(const LinearSpec& l) const noexcept { return (kLinearChunk + taps - 1) * channels(l); }
+  /// Of a sequence and layer, besides the linear state.
+  std::int64_t history_floats(const LinearSpec& l) const noexcept {
+    return ShortConv{.channels = channels(l), .taps = taps}.history_floats();
+  }
 };
 
 struct BlockSpec {
@@ -78,12 +83,20 @@ struct BlockSpec {
   std::int32_t v_dim = 0;      // of a head's values; 0: head_dim
   std::int32_t ffn_dim = 0;
   Activation activation = Activation::silu;
-  bool is_gated = true;           // down(act(gate x) * up x), else down(act(up x))
-  bool is_gate_in_up = false;     // the file keeps gate and up as one tensor, gate first
-  bool is_parallel = false;       // both halves read the block's input; with one norm, if there is no second
+  bool has_first_half = true;         // attention or its like
+  bool has_second_half = true;        // feed-forward; a block with one half has one norm, attn_norm (Nemotron-H)
+  bool is_gated = true;               // down(act(gate x) * up x), else down(act(up x))
+  bool is_gate_in_up = false;         // the file keeps gate and up as one tensor, gate first
+  bool is_parallel = false;           // both halves read the block's input; with one norm, if there is no second
+  std::optional<Activation> ungated;  // of a block without a gate, where a gated one may lack it (T5 1.0)
+  bool is_attn_norm_second =
+      false;                      // the file calls it attn_norm_2, where it has one, and the other attn_norm (Falcon)
+  float qkv_clip = 0.0f;          // > 0: what queries, keys and values are cut to
   QkNorm qk_norm = QkNorm::none;  // RMS
-  bool has_cross = false;         // attends to the encoder's output as well, after itself
-  bool has_qkv_bias = false;      // must be in the file; a bias that need not be is taken where it is
+  bool may_lack_qk_norm = false;  // normed where the file has the weights
+  bool is_rotated_before_norm = false;  // (Hunyuan)
+  bool has_cross = false;               // attends to the encoder's output as well, after itself
+  bool has_qkv_bias = false;            // must be in the file; a bias that need not be is taken where it is
   ExpertSpec experts;
 
   std::int64_t value_dim() const noexcept { return v_dim > 0 ? v_dim : head_dim; }
@@ -99,6 +112,7 @@ struct ModelSpec {
   float logit_softcap = 0.0f;   // > 0: cap * tanh(logit / cap)
   float residual_scale = 1.0f;  // of what each half adds (Granite)
   float logit_scale = 1.0f;
+  float tied_logit_scale = 1.0f;  // besides, where the output matrix is that of the embeddings (T5 1.0)
   NormKind norm = NormKind::rms;
   NormPlace norm_place = NormPlace::pre;
   Pooling pooling = Pooling::none;
@@ -111,6 +125,7 @@ struct ModelSpec {
   // ones, Ding et al. 2024), or follow from the metadata (YaRN).
   std::vector<float> rope_factors;  // [rope dims / 2] or empty
   std::int32_t short_context = 0;
+  bool is_output_norm_of_embeddings = false;  // by its name in the file, token_embd_norm (LFM 2)
   std::int32_t memory_tokens = 0;  // learned rows ahead of every text, visible from everywhere (Burtsev et al. 2020)
   std::vector<BlockSpec> blocks;
   std::int32_t guessing_blocks = 0;  // the file has behind them, to guess further tokens by; heed leaves them alone

@@ -60,6 +60,10 @@ Expected<void> mamba_half(Step& s, const BlockSpec& b, const BlockWeights& w, st
                           const Activations& input);
 /// Bytes of the arena that a row of it takes.
 std::int64_t mamba_bytes_per_row(const BlockSpec& b);
+/// The same of a block of kind conv.
+Expected<void> conv_half(Step& s, const BlockSpec& b, const BlockWeights& w, std::int32_t layer,
+                         const Activations& input);
+std::int64_t conv_bytes_per_row(const ModelSpec& spec, const BlockSpec& b);
 /// Between them, with has_cross: s.x += attention of every item's rows to its source.
 Expected<void> cross_half(Step& s, const BlockSpec& b, const BlockWeights& w, std::int32_t layer,
                           const Activations& input);

@@ -67,7 +67,24 @@ struct BlockVisit {
     return visit({p + name + ".bias", "", 0, spec.dim, &n.bias, 0, 0, true});
   }
 
+  Expected<void> falcon_norms() const {
+    HEED_TRY(visit({p + "attn_norm_2.weight", p + "attn_norm.weight", 0, spec.dim, &w.attn_norm.weight}));
+    HEED_TRY(visit({p + "attn_norm_2.bias", p + "attn_norm.bias", 0, spec.dim, &w.attn_norm.bias, 0, 0, true}));
+    return norm("attn_norm", w.ffn_norm);
+  }
+
+  Expected<void> qk_norms() const {
+    const std::int64_t head = b.head_dim, heads = b.attention.heads, kv_heads = b.attention.kv_heads;
+    const bool is_optional = b.may_lack_qk_norm, is_each = b.qk_norm == QkNorm::each;
+    const auto width = [&](std::int64_t n) { return b.qk_norm == QkNorm::whole ? n * head : head; };
+    HEED_TRY(visit({p + "attn_q_norm.weight", "", is_each ? heads : 0, width(heads), &w.q_norm, 0, 0, is_optional}));
+    return visit({p + "attn_k_norm.weight", "", is_each ? kv_heads : 0, width(kv_heads), &w.k_norm, 0, 0, is_optional});
+  }
+
   Expected<void> norms() const {
+    if (b.is_attn_norm_second) return falcon_norms();
+    if (!b.has_first_half) return norm("attn_norm", w.ffn_norm);
+    if (!b.has_second_half) return norm("attn_norm", w.attn_norm);
     if (spec.norm_place == NormPlace::sum) {
       HEED_TRY(norm("attn_output_norm", w.attn_post_norm));
       return norm("layer_output_norm", w.ffn_post_norm);
@@ -88,10 +105,7 @@ struct BlockVisit {
     HEED_TRY(linear("attn_q", q, dim, w.q, {"attn_qkv", 0, all}, b.has_qkv_bias));
     HEED_TRY(linear("attn_k", kv, dim, w.k, {"attn_qkv", q, all}, b.has_qkv_bias));
     HEED_TRY(linear("attn_v", kv, dim, w.v, {"attn_qkv", q + kv, all}, b.has_qkv_bias));
-    if (b.qk_norm != QkNorm::none) {
-      HEED_TRY(vector("attn_q_norm.weight", b.qk_norm == QkNorm::heads ? head : q, w.q_norm));
-      HEED_TRY(vector("attn_k_norm.weight", b.qk_norm == QkNorm::heads ? head : kv, w.k_norm));
-    }
+    if (b.qk_norm != QkNorm::none) HEED_TRY(qk_norms());
     HEED_TRY(visit_scores(b, p, first_block, w, visit));
     HEED_TRY(visit_linear(b, p, dim, w, visit));
     return linear("attn_output", dim, q, w.o);
@@ -132,6 +146,13 @@ struct BlockVisit {
     return linear("ssm_out", spec.dim, inner, w.ssm_out);
   }
 
+  Expected<void> short_conv() const {
+    HEED_TRY(linear("shortconv.in_proj", 3 * std::int64_t{spec.dim}, spec.dim, w.ssm_in));
+    HEED_TRY(visit({p + "shortconv.conv.weight", "", spec.dim, b.mamba.taps, &w.conv}));
+    HEED_TRY(visit({p + "shortconv.conv.bias", "", 0, spec.dim, &w.conv_bias, 0, 0, true}));
+    return linear("shortconv.out_proj", spec.dim, spec.dim, w.ssm_out);
+  }
+
   Expected<void> cross_attention() const {
     const std::int64_t head = b.head_dim, q = head * b.attention.heads, kv = head * b.attention.kv_heads;
     HEED_TRY(norm("cross_attn_norm", w.cross_norm));
@@ -147,7 +168,10 @@ struct BlockVisit {
       HEED_TRY(visit({p + "ffn_up.weight", "", ffn, dim, &w.gate.w, 0, 2 * ffn}));
       HEED_TRY(visit({p + "ffn_up.weight", "", ffn, dim, &w.up.w, ffn, 2 * ffn}));
     } else {
-      if (b.is_gated) HEED_TRY(linear("ffn_gate", ffn, dim, w.gate));
+      if (b.is_gated && b.ungated)
+        HEED_TRY(visit({p + "ffn_gate.weight", "", ffn, dim, &w.gate.w, 0, 0, true}));
+      else if (b.is_gated)
+        HEED_TRY(linear("ffn_gate", ffn, dim, w.gate));
       HEED_TRY(linear("ffn_up", ffn, dim, w.up));
     }
     return linear("ffn_down", dim, ffn, w.down);
@@ -164,7 +188,7 @@ struct BlockVisit {
     const ExpertSpec& e = b.experts;
     const std::int64_t dim = spec.dim, shared = e.shared_ffn_dim;
     HEED_TRY(linear("ffn_gate_inp", e.count, dim, w.router));
-    if (e.is_sigmoid) HEED_TRY(visit({p + "exp_probs_b.bias", "", 0, e.count, &w.choice_bias, 0, 0, true}));
+    HEED_TRY(visit({p + "exp_probs_b.bias", "", 0, e.count, &w.choice_bias, 0, 0, true}));
     w.experts.resize(static_cast<std::size_t>(e.count));
     for (std::int64_t i = 0; i < e.count; ++i) {
       Expert& x = w.experts[static_cast<std::size_t>(i)];
@@ -179,10 +203,17 @@ struct BlockVisit {
     return linear("ffn_down_shexp", dim, shared, w.shared.down);
   }
 
+  Expected<void> first_half() const {
+    if (b.kind == AttentionKind::mamba) return mamba();
+    if (b.kind == AttentionKind::conv) return short_conv();
+    return b.latent.kv_rank > 0 ? latent_attention() : attention();
+  }
+
   Expected<void> all() const {
     HEED_TRY(norms());
-    HEED_TRY(b.kind == AttentionKind::mamba ? mamba() : b.latent.kv_rank > 0 ? latent_attention() : attention());
+    if (b.has_first_half) HEED_TRY(first_half());
     if (b.has_cross) HEED_TRY(cross_attention());
+    if (!b.has_second_half) return {};
     return b.experts.count > 0 ? experts() : feed_forward();
   }
 };
@@ -225,7 +256,8 @@ Expected<void> visit_weights(const ModelSpec& spec, ModelWeights& weights, const
   HEED_TRY(visit_stack(spec, spec.blocks, p, weights.blocks, visit));
   if (spec.memory_tokens > 0)
     HEED_TRY(visit({"memory_embd.weight", "", spec.memory_tokens, spec.dim, &weights.memory}));
-  if (spec.has_output_norm) HEED_TRY(visit_norm(spec, p + "output_norm", weights.output_norm, visit));
+  const std::string norm = spec.is_output_norm_of_embeddings ? "token_embd_norm" : "output_norm";
+  if (spec.has_output_norm) HEED_TRY(visit_norm(spec, p + norm, weights.output_norm, visit));
   if (!spec.has_output) return {};
   HEED_TRY(visit({"output.weight", "token_embd.weight", spec.vocab, spec.dim, &weights.output.w}));
   return visit({"output.bias", "", 0, spec.vocab, &weights.output.bias, 0, 0, true});

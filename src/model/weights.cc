@@ -31,7 +31,7 @@ void make_tables(const BlockSpec& b, const ModelWeights& weights, BlockWeights& 
   if (b.max_alibi_bias > 0) w.alibi_slope = alibi_slopes(b.attention.heads, b.max_alibi_bias);
   if (b.has_qkv_bias && b.qk_norm == QkNorm::none && b.kind == AttentionKind::softmax)
     w.k_center = key_center(rope_of(b, weights), b.head_dim, w.k.bias);
-  if (b.kind == AttentionKind::mamba) w.conv_by_tap = turned(w.conv, b.mamba.taps);
+  if (b.kind == AttentionKind::mamba || b.kind == AttentionKind::conv) w.conv_by_tap = turned(w.conv, b.mamba.taps);
   if (b.has_relative_bias) w.by_distance = t5_by_distance(b.relative, w.relative_bias, b.attention.heads);
 }
 
@@ -220,8 +220,8 @@ Expected<ModelWeights> load_weights(const ModelSpec& spec, const ModelFile& file
                                     const LoadWeightsOptions& options) {
   ModelWeights weights;
   HEED_ASSIGN(const std::vector<WeightPart> parts, find_parts(spec, file, weights));
-  const MixedModel model = {.layers = static_cast<std::int64_t>(spec.blocks.size()),
-                            .is_tied = file.find("output.weight") == nullptr};
+  weights.is_tied = file.find("output.weight") == nullptr;
+  const MixedModel model = {.layers = static_cast<std::int64_t>(spec.blocks.size()), .is_tied = weights.is_tied};
   HEED_ASSIGN(weights.pack, place_weights(parts, {file, exec, options, model}, weights.gathered));
   if (!spec.rope_factors.empty()) weights.rope_factors = spec.rope_factors;
   const std::int32_t context = options.context > 0 ? options.context : spec.context;

@@ -40,7 +40,7 @@ struct BlockWeights {
   NormWeights cross_norm;
   Linear cross_q, cross_k, cross_v, cross_o;  // with has_cross
   Linear router;                              // [experts, dim]
-  Vector choice_bias;                         // [experts], with is_sigmoid
+  Vector choice_bias;                         // [experts] or empty
   std::vector<Expert> experts;                // [experts]
   Expert shared;
   Vector shared_gate;               // [dim]
@@ -51,6 +51,7 @@ struct BlockWeights {
   Vector features;                  // performer: [head_dim, features]
   Linear ssm_in, ssm_out;    // mamba: [inner + channels + heads, dim] (gate, convolution, time steps), [dim, inner]
   Vector conv, conv_by_tap;  // mamba: [channels, taps], and turned round
+  // Of kind conv, too: ssm_in is [3 dim, dim] there (gate, gate of the output, values), conv [dim, taps].
   Vector conv_bias, skip, ssm_norm;  // mamba: [channels], [heads], [inner]
   Linear decay, write;               // gated kinds: [kv_heads, dim] each
   Vector decay_rate,
@@ -63,6 +64,7 @@ struct ModelWeights {
   Vector types;      // [token_types, dim]
   Linear output;     // [vocab, dim]; packed from `tokens` when the file ties them
   NormWeights embed_norm, output_norm;
+  bool is_tied = false;                     // `output` is packed from `tokens`
   Vector memory;                            // [memory_tokens, dim]
   Vector rope_factors, short_rope_factors;  // [rope dims / 2] or empty; the second serve short contexts (long-rope)
   std::vector<BlockWeights> blocks;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A tiny random T5, made by transformers: what its encoder's and its decoder's layers must give. Run in .oracles."""
+"""Tiny random T5s, 1.1 and 1.0, made by transformers: what its encoder's and its decoder's layers must give. Run in .oracles."""
 import re
 import sys
 
@@ -11,14 +11,15 @@ from models import OUT, VOCAB, finish
 
 SOURCE, TARGET, LAYERS = 20, 12, 2
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
-CONFIG = tf.T5Config(vocab_size=VOCAB, d_model=32, d_kv=16, d_ff=32, num_layers=LAYERS, num_heads=2, feed_forward_proj="gated-gelu",
-                     tie_word_embeddings=False, decoder_start_token_id=0, relative_attention_num_buckets=8,
-                     relative_attention_max_distance=128, attn_implementation="eager")
+COMMON = dict(vocab_size=VOCAB, d_model=32, d_kv=16, d_ff=32, num_layers=LAYERS, num_heads=2, decoder_start_token_id=0,
+              relative_attention_num_buckets=8, relative_attention_max_distance=128, attn_implementation="eager")
+CONFIGS = {"t5": tf.T5Config(**COMMON, feed_forward_proj="gated-gelu", tie_word_embeddings=False),
+           "t5-relu": tf.T5Config(**COMMON, feed_forward_proj="relu")}
 PARTS = {
     "SelfAttention.q": "attn_q", "SelfAttention.k": "attn_k", "SelfAttention.v": "attn_v", "SelfAttention.o": "attn_output",
     "SelfAttention.relative_attention_bias": "attn_rel_b", "EncDecAttention.q": "cross_attn_q", "EncDecAttention.k": "cross_attn_k",
     "EncDecAttention.v": "cross_attn_v", "EncDecAttention.o": "cross_attn_o", "DenseReluDense.wi_0": "ffn_gate",
-    "DenseReluDense.wi_1": "ffn_up", "DenseReluDense.wo": "ffn_down",
+    "DenseReluDense.wi_1": "ffn_up", "DenseReluDense.wi": "ffn_up", "DenseReluDense.wo": "ffn_down",
 }
 NORMS = {"encoder": ["attn_norm", "ffn_norm"], "decoder": ["attn_norm", "cross_attn_norm", "ffn_norm"]}
 
@@ -33,17 +34,18 @@ def gguf_name(name):
     return f"{stack[:3]}.blk.{block}.{part}.weight"
 
 
-def write_weights(model):
-    w = gguf.GGUFWriter(OUT / "t5.gguf", "t5")
+def write_weights(name, model):
+    config = model.config
+    w = gguf.GGUFWriter(OUT / f"{name}.gguf", "t5")
     w.add_context_length(128)
-    w.add_embedding_length(CONFIG.d_model)
+    w.add_embedding_length(config.d_model)
     w.add_block_count(LAYERS)
-    w.add_feed_forward_length(CONFIG.d_ff)
-    w.add_head_count(CONFIG.num_heads)
-    w.add_key_length(CONFIG.d_kv)
-    w.add_value_length(CONFIG.d_kv)
-    w.add_layer_norm_rms_eps(CONFIG.layer_norm_epsilon)
-    w.add_relative_attn_buckets_count(CONFIG.relative_attention_num_buckets)
+    w.add_feed_forward_length(config.d_ff)
+    w.add_head_count(config.num_heads)
+    w.add_key_length(config.d_kv)
+    w.add_value_length(config.d_kv)
+    w.add_layer_norm_rms_eps(config.layer_norm_epsilon)
+    w.add_relative_attn_buckets_count(config.relative_attention_num_buckets)
     w.add_decoder_start_token_id(0)
     w.add_vocab_size(VOCAB)
     w.add_tokenizer_model("t5")
@@ -54,13 +56,14 @@ def write_weights(model):
     w.add_unk_token_id(2)
     w.add_pad_token_id(0)
     w.add_add_eos_token(True)
-    for name, tensor in model.state_dict().items():
-        if name not in ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight"):
-            w.add_tensor(gguf_name(name), np.ascontiguousarray(tensor.numpy().astype(np.float32)))
+    tied = config.scale_decoder_outputs  # transformers ties either kind, files of T5 1.1 have an output matrix
+    for key, tensor in model.state_dict().items():
+        if key not in ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight") and not (tied and key == "lm_head.weight"):
+            w.add_tensor(gguf_name(key), np.ascontiguousarray(tensor.numpy().astype(np.float32)))
     finish(w)
 
 
-def write_expected(model):
+def write_expected(name, model):
     random = torch.Generator().manual_seed(7)
     source = torch.randint(0, VOCAB, (1, SOURCE), generator=random)
     source[0, -1] = 1  # a source ends with </s>
@@ -75,27 +78,28 @@ def write_expected(model):
     model.decoder.final_layer_norm.register_forward_hook(lambda m, i, o: seen.__setitem__("norm", o))
     with torch.no_grad():
         logits = model(input_ids=source, decoder_input_ids=target).logits
-    w = gguf.GGUFWriter(OUT / "t5.expected.gguf", "t5")
+    w = gguf.GGUFWriter(OUT / f"{name}.expected.gguf", "t5")
     w.add_tensor("source", source[0].numpy().astype(np.int32))
     w.add_tensor("tokens", target[0].numpy().astype(np.int32))
     for key, value in seen.items():
-        w.add_tensor(key, value.reshape(-1, CONFIG.d_model).numpy().astype(np.float32))
+        w.add_tensor(key, value.reshape(-1, model.config.d_model).numpy().astype(np.float32))
     w.add_tensor("logits", logits[0].numpy().astype(np.float32))
     finish(w)
 
 
-def main():
-    torch.manual_seed(1)
-    model = tf.T5ForConditionalGeneration(CONFIG).eval()
-    with torch.no_grad():
-        for name, p in model.named_parameters():
-            if p.ndim == 1:
-                p.add_(0.2 * torch.randn_like(p))
-            elif "relative" in name or ".wi_" in name or ".wo." in name:
-                p.mul_(4)
-    write_weights(model)
-    write_expected(model)
+def main(names):
+    for name in names or CONFIGS:
+        torch.manual_seed(1)
+        model = tf.T5ForConditionalGeneration(CONFIGS[name]).eval()
+        with torch.no_grad():
+            for key, p in model.named_parameters():
+                if p.ndim == 1:
+                    p.add_(0.2 * torch.randn_like(p))
+                elif "relative" in key or ".wi" in key or ".wo." in key:
+                    p.mul_(4)
+        write_weights(name, model)
+        write_expected(name, model)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

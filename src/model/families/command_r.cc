@@ -16,7 +16,15 @@ Expected<ModelSpec> read_cohere(const Metadata& metadata, std::string_view famil
 
 }  // namespace
 
-Expected<ModelSpec> read_command_r(const Metadata& metadata) { return read_cohere(metadata, "command-r"); }
+// R+ norms the heads of queries and keys, too.
+Expected<ModelSpec> read_command_r(const Metadata& metadata) {
+  HEED_ASSIGN(ModelSpec spec, read_cohere(metadata, "command-r"));
+  each_block(spec, [](BlockSpec& block) {
+    block.qk_norm = QkNorm::each;
+    block.may_lack_qk_norm = true;
+  });
+  return spec;
+}
 
 // Command R7B: three window layers to one that sees everything and has no positions.
 Expected<ModelSpec> read_cohere2(const Metadata& metadata) {

@@ -40,10 +40,31 @@ Expected<ModelSpec> read_starcoder2(const Metadata& metadata) {
   return spec;
 }
 
-// Falcon 7B (Almazrouei et al. 2023): parallel halves after one norm, one key and value head.
+// Falcon (Almazrouei et al. 2023): parallel halves after one norm and one key and value head (7B), one norm and some
+// heads (11B), or two norms and some heads (40B, 180B).
 Expected<ModelSpec> read_falcon(const Metadata& metadata) {
   HEED_ASSIGN(ModelSpec spec, read_gpt_like(metadata, "falcon", Activation::gelu));
-  each_block(spec, [](BlockSpec& block) { block.is_parallel = true; });
+  each_block(spec, [](BlockSpec& block) { block.is_parallel = block.is_attn_norm_second = true; });
+  return spec;
+}
+
+// StarCoder (Li et al. 2023): GPT-2 with one key and value head.
+Expected<ModelSpec> read_starcoder(const Metadata& metadata) {
+  HEED_ASSIGN(ModelSpec spec, read_gpt_like(metadata, "starcoder", Activation::gelu_tanh));
+  spec.has_position_table = true;
+  each_block(spec, [](BlockSpec& block) { block.rope.dims = 0; });
+  return spec;
+}
+
+// CodeShell (Xie et al. 2024): StarCoder with RoPE.
+Expected<ModelSpec> read_codeshell(const Metadata& metadata) {
+  return read_gpt_like(metadata, "codeshell", Activation::gelu_tanh);
+}
+
+// MPT (MosaicML 2023): ALiBi, no biases; some sizes cut queries, keys and values.
+Expected<ModelSpec> read_mpt(const Metadata& metadata) {
+  HEED_ASSIGN(ModelSpec spec, read_gpt_like(metadata, "mpt", Activation::gelu));
+  each_block(spec, [](BlockSpec& block) { block.rope.dims = 0; });
   return spec;
 }
 

@@ -1,38 +1,11 @@
 // llama.cc -- Llama 2 and 3, Mistral, Mixtral, SmolLM, Granite (dense, MoE, hybrid). GGUF permutes q and k so that RoPE
 // pairs are neighbours.
+#include <cmath>
+
 #include "model/families/families.h"
 
 namespace heed {
 namespace {
-
-Expected<ModelSpec> read_with_neighbours(const Metadata& metadata, std::string_view family) {
-  HEED_ASSIGN(ModelSpec spec, read_llama_like(metadata, family));
-  each_block(spec, [](BlockSpec& block) { block.rope.interleaved = true; });
-  return spec;
-}
-
-// {family}.ssm.*: what a state space layer is.
-Expected<void> read_mamba(const Metadata& m, const std::string& p, BlockSpec& block) {
-  HEED_ASSIGN(const std::int64_t taps, m.need_integer(p + "ssm.conv_kernel", 1, 16));
-  HEED_ASSIGN(const std::int64_t inner, m.need_integer(p + "ssm.inner_size", 1, 1 << 20));
-  HEED_ASSIGN(const std::int64_t state, m.need_integer(p + "ssm.state_size", 1, 1024));
-  HEED_ASSIGN(const std::int64_t heads, m.need_integer(p + "ssm.time_step_rank", 1, 1024));
-  HEED_ASSIGN(const std::int64_t groups, m.integer(p + "ssm.group_count", 1, 1, 1024));
-  if (inner % heads != 0)
-    return fail(Code::malformed, "model: " + std::to_string(heads) + " heads do not divide " + std::to_string(inner),
-                p + "ssm.inner_size");
-  const auto count = static_cast<std::int32_t>(heads);
-  block.kind = AttentionKind::mamba;
-  block.attention.kv_heads = block.attention.heads;
-  block.rope.dims = 0;
-  block.mamba = {.groups = static_cast<std::int32_t>(groups), .taps = static_cast<std::int32_t>(taps)};
-  block.linear = {.kind = LinearKind::gated,
-                  .heads = count,
-                  .kv_heads = count,
-                  .k_dim = static_cast<std::int32_t>(state),
-                  .v_dim = static_cast<std::int32_t>(inner / heads)};
-  return {};
-}
 
 // Granite's file keeps what logits are divided by.
 Expected<ModelSpec> read_granite_like(const Metadata& metadata, std::string_view family) {
@@ -45,11 +18,31 @@ Expected<ModelSpec> read_granite_like(const Metadata& metadata, std::string_view
 
 }  // namespace
 
-Expected<ModelSpec> read_llama(const Metadata& metadata) { return read_with_neighbours(metadata, "llama"); }
+Expected<ModelSpec> read_with_neighbours(const Metadata& metadata, std::string_view family) {
+  HEED_ASSIGN(ModelSpec spec, read_llama_like(metadata, family));
+  each_block(spec, [](BlockSpec& block) { block.rope.interleaved = true; });
+  return spec;
+}
+
+// And those that are llama by another name: InternLM 2, XVERSE.
+Expected<ModelSpec> read_llama(const Metadata& metadata) {
+  HEED_ASSIGN(const std::string name, metadata.need_text("general.architecture"));
+  return read_with_neighbours(metadata, name);
+}
 
 Expected<ModelSpec> read_granite(const Metadata& metadata) { return read_granite_like(metadata, "granite"); }
 
 Expected<ModelSpec> read_granite_moe(const Metadata& metadata) { return read_granite_like(metadata, "granitemoe"); }
+
+// MiniCPM (Hu et al. 2024): Granite's constants; files of old converters do not say them.
+Expected<ModelSpec> read_minicpm(const Metadata& metadata) {
+  HEED_ASSIGN(ModelSpec spec, read_granite_like(metadata, "minicpm"));
+  if (metadata.find("minicpm.embedding_scale")) return spec;
+  spec.embed_scale = 12.0f;
+  spec.residual_scale = 1.4f / std::sqrt(static_cast<float>(spec.blocks.size()));
+  spec.logit_scale = 256.0f / static_cast<float>(spec.dim);
+  return spec;
+}
 
 // Granite 4: most layers are Mamba 2's, those that attend may have no positions.
 Expected<ModelSpec> read_granite_hybrid(const Metadata& metadata) {

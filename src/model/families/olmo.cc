@@ -1,5 +1,5 @@
-// olmo.cc -- OLMo 2 (norms after each half only; OLMo et al. 2024) and OLMoE (Muennighoff et al. 2024): q and k normed
-// over all heads at once.
+// olmo.cc -- OLMo 2 and 3 (norms after each half only; OLMo et al. 2024, 2025) and OLMoE (Muennighoff et al. 2024): q
+// and k normed over all heads at once.
 #include "model/families/families.h"
 
 namespace heed {
@@ -16,6 +16,12 @@ Expected<ModelSpec> read_olmo(const Metadata& metadata, std::string_view family)
 Expected<ModelSpec> read_olmo2(const Metadata& metadata) {
   HEED_ASSIGN(ModelSpec spec, read_olmo(metadata, "olmo2"));
   spec.norm_place = NormPlace::post;
+  HEED_TRY(read_windows(metadata, "olmo2", 4, spec));
+  for (BlockSpec& block : spec.blocks) {  // OLMo 3: windows keep unscaled positions
+    if (block.attention.mask.window == 0) continue;
+    block.rope.scale = block.rope.magnitude = 1.0f;
+    block.is_rope_scaled = false;
+  }
   return spec;
 }
 

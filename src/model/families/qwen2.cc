@@ -1,7 +1,17 @@
-// qwen2.cc -- Qwen 2 and 2.5: llama with biases on q, k, v and split RoPE pairs (Qwen2 technical report, 2024).
+// qwen2.cc -- Qwen (its files count gate and up as one), 2 and 2.5: llama with biases on q, k, v and split RoPE pairs
+// (Qwen2 technical report, 2024).
 #include "model/families/families.h"
 
 namespace heed {
+
+Expected<ModelSpec> read_qwen(const Metadata& metadata) {
+  HEED_ASSIGN(ModelSpec spec, read_llama_like(metadata, "qwen"));
+  each_block(spec, [](BlockSpec& block) {
+    block.has_qkv_bias = true;
+    block.ffn_dim /= 2;
+  });
+  return spec;
+}
 
 Expected<ModelSpec> read_qwen2(const Metadata& metadata) {
   HEED_ASSIGN(ModelSpec spec, read_llama_like(metadata, "qwen2"));

@@ -1,5 +1,8 @@
-// t5.cc -- T5 1.1 and FLAN-T5 (Raffel et al. 2020; Chung et al. 2022): an encoder that sees all of the source, a
-// decoder that attends to it; scores have no scale but a bias by distance, which all blocks of a stack share.
+// t5.cc -- T5 1.0 (a ReLU without a gate, logits by the embeddings, scaled), T5 1.1 and FLAN-T5 (Raffel et al. 2020;
+// Chung et al. 2022): an encoder that sees all of the source, a decoder that attends to it; scores have no scale but a
+// bias by distance, which all blocks of a stack share. No key tells 1.0 from 1.1, their tensors do.
+#include <cmath>
+
 #include "model/families/families.h"
 
 namespace heed {
@@ -15,8 +18,10 @@ Expected<ModelSpec> read_t5(const Metadata& metadata) {
     block.rope.dims = 0;
     block.attention.score.scale = 1.0f;
     block.activation = Activation::gelu_tanh;
+    block.ungated = Activation::relu;
   });
   spec.start_token = static_cast<std::int32_t>(start);
+  spec.tied_logit_scale = 1.0f / std::sqrt(static_cast<float>(spec.dim));
   spec.encoder = spec.blocks;
   for (BlockSpec& block : spec.encoder) {
     block.attention.mask.causal = false;

@@ -18,17 +18,18 @@ std::vector<std::int32_t> ids_of(const GgufFile& file, const char* name) {
   return ids;
 }
 
-struct EncoderDecoder : testing::Test {
-  GgufFile expected = *GgufFile::open(std::string(HEED_SOURCE_DIR) + "/tests/golden/models/t5.expected.gguf");
+struct EncoderDecoder : testing::TestWithParam<const char*> {
+  GgufFile expected =
+      *GgufFile::open(std::string(HEED_SOURCE_DIR) + "/tests/golden/models/" + GetParam() + ".expected.gguf");
   std::vector<std::int32_t> source = ids_of(expected, "source"), target = ids_of(expected, "tokens");
 };
 
 // A model with room for one source text.
 struct T5 {
-  explicit T5(const Kernels& kernels) : model(2, kernels) {}
+  T5(const char* file, const Kernels& kernels) : name(file), model(2, kernels) {}
 
   Expected<void> encode_source(std::span<const std::int32_t> tokens, const ForwardTrace& trace = {}) {
-    HEED_TRY(model.load("t5"));
+    HEED_TRY(model.load(name));
     HEED_ASSIGN(PagePool made, PagePool::make(source_layers(model.spec), DType::f32, 4));
     sources = std::make_unique<PagePool>(std::move(made));
     HEED_ASSIGN(PagePool scratch_made, PagePool::make(scratch_layers(model.spec), DType::f32, 4));
@@ -52,14 +53,15 @@ struct T5 {
     return logits;
   }
 
+  std::string name;
   TestModel model;
   std::unique_ptr<PagePool> sources, scratches;
   std::unique_ptr<KvCache> scratch, kept;
 };
 
-TEST_F(EncoderDecoder, EveryLayerEqualsTransformers) {
+TEST_P(EncoderDecoder, EveryLayerEqualsTransformers) {
   for (const Kernels* kernels : runnable_kernels()) {
-    T5 t5(*kernels);
+    T5 t5(GetParam(), *kernels);
     Expectation encoder{&expected, kMaxNmse, "source."}, decoder{&expected, kMaxNmse};
     const auto encoded = t5.encode_source(source, {&encoder, Expectation::on_layer});
     ASSERT_TRUE(encoded) << encoded.error().text;
@@ -71,13 +73,13 @@ TEST_F(EncoderDecoder, EveryLayerEqualsTransformers) {
     const auto* want = reinterpret_cast<const float*>(expected.find("logits")->data);
     const double e = nmse(logits->data(), want, logits->size());
     EXPECT_LE(e, kMaxNmse);
-    std::printf("golden t5 %s: worst layer NMSE %.2e, logits %.2e\n", kernels->name,
+    std::printf("golden %s %s: worst layer NMSE %.2e, logits %.2e\n", GetParam(), kernels->name,
                 std::max(encoder.worst, decoder.worst), e);
   }
 }
 
-TEST_F(EncoderDecoder, OneTokenAtATimeGivesTheSameBits) {
-  T5 t5(best_kernels());
+TEST_P(EncoderDecoder, OneTokenAtATimeGivesTheSameBits) {
+  T5 t5(GetParam(), best_kernels());
   ASSERT_TRUE(t5.encode_source(source));
   KvCache whole(*t5.model.pages), single(*t5.model.pages);
   const auto all = t5.decode(whole, target);
@@ -89,8 +91,8 @@ TEST_F(EncoderDecoder, OneTokenAtATimeGivesTheSameBits) {
   }
 }
 
-TEST_F(EncoderDecoder, WithoutASourceTheErrorSaysSo) {
-  T5 t5(best_kernels());
+TEST_P(EncoderDecoder, WithoutASourceTheErrorSaysSo) {
+  T5 t5(GetParam(), best_kernels());
   ASSERT_TRUE(t5.encode_source(source));
   t5.kept.reset();
   KvCache cache(*t5.model.pages);
@@ -100,10 +102,13 @@ TEST_F(EncoderDecoder, WithoutASourceTheErrorSaysSo) {
   EXPECT_EQ(cache.length(), 0);
 }
 
-TEST_F(EncoderDecoder, AnEmptySourceIsRefused) {
-  T5 t5(best_kernels());
+TEST_P(EncoderDecoder, AnEmptySourceIsRefused) {
+  T5 t5(GetParam(), best_kernels());
   EXPECT_FALSE(t5.encode_source({}));
 }
+
+INSTANTIATE_TEST_SUITE_P(T5, EncoderDecoder, testing::Values("t5", "t5-relu"),
+                         [](const auto& p) { return std::string(p.param) == "t5" ? "gated" : "relu"; });
 
 }  // namespace
 }  // namespace heed

@@ -69,6 +69,14 @@ INSTANTIATE_TEST_SUITE_P(Families, Golden,
                                          "deepseek2-yarn", "deepseek2-split", "deepseek3", "nemotron"),
                          [](const auto& p) { return test_name(p.param); });
 
+INSTANTIATE_TEST_SUITE_P(Kin, Golden,
+                         testing::Values("command-r-plus", "falcon-40b", "minicpm3", "internlm2", "xverse", "baichuan",
+                                         "minicpm", "arcee", "orion", "qwen", "seed-oss", "exaone", "exaone4", "olmo3",
+                                         "ernie4-5", "ernie4-5-moe", "chatglm", "glm4", "glm4moe", "dots1",
+                                         "minimax-m2", "hunyuan-dense", "hunyuan-moe", "starcoder", "codeshell", "mpt",
+                                         "lfm2", "lfm2moe", "nemotron-h"),
+                         [](const auto& p) { return test_name(p.param); });
+
 INSTANTIATE_TEST_SUITE_P(Rope, Golden,
                          testing::Values("linear-rope", "yarn-rope", "llama3-rope", "long-rope", "short-rope"),
                          [](const auto& p) { return test_name(p.param); });
