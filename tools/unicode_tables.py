@@ -24,15 +24,15 @@ namespace heed {{
 namespace {{
 
 // clang-format off
-constexpr std::uint32_t kRuns[] = {{
+constexpr std::uint32_t k{kind}Runs[] = {{
 {runs}}};
 // clang-format on
 
-constexpr CodePointRuns<{kind}> kClasses(kRuns);
+constexpr CodePointRuns<{kind}> k{kind}Of(k{kind}Runs);
 
 }}  // namespace
 
-{kind} {function}(std::uint32_t code_point) noexcept {{ return kClasses(code_point); }}
+{kind} {function}(std::uint32_t code_point) noexcept {{ return k{kind}Of(code_point); }}
 {more}
 }}  // namespace heed
 """

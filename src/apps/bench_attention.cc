@@ -11,7 +11,7 @@
 namespace heed {
 namespace {
 
-constexpr std::int64_t kRingBytes = std::int64_t{96} << 20;
+constexpr std::int64_t kKeyRingBytes = std::int64_t{96} << 20;
 
 /// Keys and values of some sequences, filled with normal numbers; queries and room for the output.
 struct Problem {
@@ -72,7 +72,8 @@ Expected<std::shared_ptr<Problem>> make_problem(const AttentionShape& s, KernelB
              .mask = s.mask,
              .score = {.scale = 1.0f / std::sqrt(static_cast<float>(s.dim))}};
   const auto copies =
-      s.queries > 1 ? 1 : static_cast<std::int32_t>(std::ceil(static_cast<double>(kRingBytes) / kv_bytes(s, s.keys)));
+      s.queries > 1 ? 1
+                    : static_cast<std::int32_t>(std::ceil(static_cast<double>(kKeyRingBytes) / kv_bytes(s, s.keys)));
   const std::int32_t pages = (s.keys + kPageTokens - 1) / kPageTokens;
   HEED_ASSIGN(PagePool pool, PagePool::make({{s.kv_heads, s.dim, s.dim}}, s.dtype, pages * copies));
   p->pages = std::make_unique<PagePool>(std::move(pool));
@@ -104,7 +105,7 @@ Work work_of(const AttentionShape& s, const KernelBench& bench) {
                                                        : Arithmetic::f32;
   const double keys = s.mask.window > 0 ? std::min(s.keys, s.mask.window + s.queries - 1) : s.keys;
   Work w{.operations = visible_pairs(s) * s.heads * 4 * s.dim, .arithmetic = arithmetic, .bytes = kv_bytes(s, keys)};
-  w.working_set = s.queries > 1 ? w.bytes : static_cast<double>(kRingBytes);
+  w.working_set = s.queries > 1 ? w.bytes : static_cast<double>(kKeyRingBytes);
   return w;
 }
 

@@ -24,7 +24,7 @@ BenchCase decode_case(BenchModel& model, const BenchOptions& o, const std::strin
   return c;
 }
 
-Expected<void> bench_one(const BenchOptions& o, const std::string& name) {
+Expected<void> bench_tokens(const BenchOptions& o, const std::string& name) {
   HEED_ASSIGN(auto model, BenchModel::load(o, name, o.depth + std::max(o.prefill, o.decode), o.sequences));
   // Every sequence computes its own depth: pages shared by several would be read once.
   std::vector<std::unique_ptr<ModelState>> states;
@@ -46,7 +46,7 @@ Expected<void> bench_one(const BenchOptions& o, const std::string& name) {
 }  // namespace
 
 Expected<void> bench_llm(const BenchOptions& options) {
-  for (const std::string& name : options.models) HEED_TRY(bench_one(options, name));
+  for (const std::string& name : options.models) HEED_TRY(bench_tokens(options, name));
   return {};
 }
 

@@ -13,7 +13,7 @@ Expected<double> file_mib(const std::string& path) {
   return static_cast<double>(in.tellg()) / (1024.0 * 1024.0);
 }
 
-Expected<void> bench_one(const BenchOptions& o, const std::string& name) {
+Expected<void> bench_loading(const BenchOptions& o, const std::string& name) {
   BenchResult seconds{.name = "load " + name, .unit = "s"}, first{.name = "load and first token " + name, .unit = "s"};
   BenchResult resident{.name = "resident after load " + name, .unit = "MiB"};
   std::string path;
@@ -43,7 +43,7 @@ Expected<void> bench_one(const BenchOptions& o, const std::string& name) {
 }  // namespace
 
 Expected<void> bench_load(const BenchOptions& options) {
-  for (const std::string& name : options.models) HEED_TRY(bench_one(options, name));
+  for (const std::string& name : options.models) HEED_TRY(bench_loading(options, name));
   return {};
 }
 

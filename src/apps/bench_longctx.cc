@@ -26,7 +26,7 @@ std::vector<BenchCase> cases_at(BenchModel& model, const BenchOptions& o, std::i
 }
 
 // The prompt up to each depth is a result of its own: the first run on the way down, the others from nothing.
-Expected<void> bench_one(const BenchOptions& o, const std::string& name) {
+Expected<void> bench_depth(const BenchOptions& o, const std::string& name) {
   const auto depths = depths_of(o);
   HEED_ASSIGN(auto model, BenchModel::load(o, name, depths.back() + std::max(o.prefill, o.decode), 1));
   HEED_TRY(model->warm_up());
@@ -54,7 +54,7 @@ Expected<void> bench_one(const BenchOptions& o, const std::string& name) {
 }  // namespace
 
 Expected<void> bench_longctx(const BenchOptions& options) {
-  for (const std::string& name : options.models) HEED_TRY(bench_one(options, name));
+  for (const std::string& name : options.models) HEED_TRY(bench_depth(options, name));
   return {};
 }
 

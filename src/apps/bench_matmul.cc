@@ -15,7 +15,7 @@ constexpr DType kTypes[] = {DType::q4_0,  DType::q4_k,  DType::q4_1,    DType::q
                             DType::mxfp4, DType::iq3_s, DType::iq3_xxs, DType::iq2_s, DType::iq2_xs, DType::iq2_xxs,
                             DType::iq1_s, DType::iq1_m, DType::tq1_0,   DType::tq2_0, DType::q8_k,   DType::f16,
                             DType::bf16,  DType::f32};
-constexpr std::int64_t kRingBytes = std::int64_t{96} << 20;
+constexpr std::int64_t kWeightRingBytes = std::int64_t{96} << 20;
 constexpr int kRingRows = 8;
 constexpr std::int64_t kVocabulary = 100000;  // columns from which on only few rows are of interest
 
@@ -60,7 +60,7 @@ Expected<std::shared_ptr<Product>> make_product(DType type, MatmulShape shape, s
   do {
     HEED_ASSIGN(PackedMatrix packed, PackedMatrix::pack(tensor, exec));
     p->ring.push_back(std::move(packed));
-  } while (static_cast<std::int64_t>(p->ring.size() * p->ring[0].bytes()) < kRingBytes);
+  } while (static_cast<std::int64_t>(p->ring.size() * p->ring[0].bytes()) < kWeightRingBytes);
   p->x.resize(static_cast<std::size_t>(rows * shape.k));
   std::mt19937 random(2);
   std::normal_distribution<float> normal;
@@ -72,7 +72,7 @@ Expected<std::shared_ptr<Product>> make_product(DType type, MatmulShape shape, s
 // Exact activations meet the weights as 16-bit words, or twice as bytes: whatever the CPU does faster is the ceiling.
 Work work_of(const PackedMatrix& w, std::int64_t rows, const KernelBench& bench) {
   Work work{.operations = 2.0 * static_cast<double>(rows * w.n() * w.k()), .bytes = static_cast<double>(w.bytes())};
-  work.working_set = rows > kRingRows ? work.bytes : static_cast<double>(kRingBytes);
+  work.working_set = rows > kRingRows ? work.bytes : static_cast<double>(kWeightRingBytes);
   const double int8 = bench.ceilings.rate(Arithmetic::int8), int16 = bench.ceilings.rate(Arithmetic::int16);
   if (w.is_float()) return work;
   const bool is_exact = bench.activations == ActivationMode::exact, has_words = int16 >= int8 / 2;
@@ -108,7 +108,7 @@ Expected<DType> type_of(const std::string& name) {
   return fail(Code::invalid_argument, "matmul: no encoding \"" + name + "\": take one of " + known, "type");
 }
 
-Expected<MatmulShape> shape_of(const std::string& text) {
+Expected<MatmulShape> matmul_shape_of(const std::string& text) {
   MatmulShape s;
   const char* end = text.data() + text.size();
   const auto k = std::from_chars(text.data(), end, s.k);
@@ -160,7 +160,7 @@ Expected<void> bench_matmul(const BenchOptions& o) {
   }
   if (!o.shapes.empty()) shapes.clear();
   for (const std::string& text : o.shapes) {
-    HEED_ASSIGN(const MatmulShape shape, shape_of(text));
+    HEED_ASSIGN(const MatmulShape shape, matmul_shape_of(text));
     shapes.push_back(shape);
   }
   const std::vector<int> rows = o.rows.empty() ? std::vector<int>{1, 4, 8, 16, 64, 512} : o.rows;

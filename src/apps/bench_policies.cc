@@ -253,7 +253,7 @@ std::vector<AttentionPolicy> policies(const BenchOptions& o) {
           {.kept = AttentionKept::topk_pages, .window = 1024, .sinks = 64, .budget = 1024}};
 }
 
-Expected<void> bench_model(const BenchOptions& o, const std::string& name) {
+Expected<void> bench_policies_of(const BenchOptions& o, const std::string& name) {
   HEED_ASSIGN(const std::string path, model_path(name));
   LoadOptions load = o.load;
   load.context = *std::max_element(o.lengths.begin(), o.lengths.end()) + 512;
@@ -280,7 +280,7 @@ Expected<void> bench_model(const BenchOptions& o, const std::string& name) {
 }  // namespace
 
 Expected<void> bench_policies(const BenchOptions& options) {
-  for (const std::string& name : options.models) HEED_TRY(bench_model(options, name));
+  for (const std::string& name : options.models) HEED_TRY(bench_policies_of(options, name));
   return {};
 }
 

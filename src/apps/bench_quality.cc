@@ -83,7 +83,7 @@ Expected<void> save_tokens(const BenchOptions& o, std::span<const std::int32_t> 
   return {};
 }
 
-Expected<void> bench_model(const BenchOptions& o, const std::string& name) {
+Expected<void> bench_quality_of(const BenchOptions& o, const std::string& name) {
   HEED_ASSIGN(const std::string path, model_path(name));
   HEED_ASSIGN(Evaluator heed, Evaluator::load(path, o.load, o.attention));
   HEED_ASSIGN(auto tokens, read_tokens(o, heed.model().tokenizer()));
@@ -122,7 +122,7 @@ Expected<void> bench_model(const BenchOptions& o, const std::string& name) {
 }  // namespace
 
 Expected<void> bench_quality(const BenchOptions& options) {
-  for (const std::string& name : options.models) HEED_TRY(bench_model(options, name));
+  for (const std::string& name : options.models) HEED_TRY(bench_quality_of(options, name));
   return {};
 }
 

@@ -113,7 +113,7 @@ Expected<std::vector<Task>> read_tasks(const BenchOptions& o) {
   };
 }
 
-Expected<void> bench_model(const BenchOptions& o, const std::vector<Task>& tasks, const std::string& name) {
+Expected<void> bench_speculation_of(const BenchOptions& o, const std::vector<Task>& tasks, const std::string& name) {
   HEED_ASSIGN(const std::string path, model_path(name));
   HEED_ASSIGN(const auto model, LoadedModel::load(name, path, o.load));
   if (!model->chat()) return fail(Code::unsupported, "speculation: " + name + " has no chat template");
@@ -127,7 +127,7 @@ Expected<void> bench_model(const BenchOptions& o, const std::vector<Task>& tasks
 
 Expected<void> bench_speculation(const BenchOptions& options) {
   HEED_ASSIGN(const std::vector<Task> tasks, read_tasks(options));
-  for (const std::string& name : options.models) HEED_TRY(bench_model(options, tasks, name));
+  for (const std::string& name : options.models) HEED_TRY(bench_speculation_of(options, tasks, name));
   return {};
 }
 

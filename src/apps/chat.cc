@@ -11,6 +11,7 @@
 
 #include "apps/attention_options.h"
 #include "apps/command.h"
+#include "apps/json_text.h"
 #include "apps/model_path.h"
 #include "engine/loaded_model.h"
 #include "engine/pipelines/chat_prompt.h"
@@ -27,7 +28,7 @@ struct ChatOptions {
 
 std::atomic<int> interrupts{0};
 
-void on_interrupt(int) { ++interrupts; }
+void on_chat_interrupt(int) { ++interrupts; }
 
 // Prints text as it comes and lets the main thread wait for the end.
 class Printer final : public GenerationSink {
@@ -142,7 +143,7 @@ class Conversation {
                                            {"completion_tokens", u.completion_tokens},
                                            {"tokens_per_second", rate},
                                            {"attention", policy_name(options_.request.attention.kept)}};
-      std::printf("%s\n", line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
+      std::printf("%s\n", dump(line).c_str());
       return;
     }
     std::printf("\n");
@@ -212,7 +213,7 @@ Expected<void> run_chat(const ChatOptions& o) {
             " is a base model without a chat template: `--raw` continues a text as it is; or take another model");
   if (isatty(STDERR_FILENO)) std::fprintf(stderr, "\033[K\033[2m%s\033[0m\n", model->model().description().c_str());
   struct sigaction action{};
-  action.sa_handler = on_interrupt;
+  action.sa_handler = on_chat_interrupt;
   sigaction(SIGINT, &action, nullptr);
   Conversation conversation(*model, o);
   if (o.asks) return conversation.ask(o.prompt);

@@ -27,7 +27,7 @@ struct ConvertCommand {
 
 std::atomic<bool> is_interrupted{false};
 
-void on_interrupt(int) { is_interrupted = true; }
+void on_convert_interrupt(int) { is_interrupted = true; }
 
 struct Sizes {
   std::int64_t from = 0, to = 0;
@@ -111,7 +111,7 @@ void print(const ConvertCommand& o, const Sizes& sizes, const std::optional<Qual
 Expected<void> run_convert(const ConvertCommand& o) {
   HEED_ASSIGN(const std::string path, model_path(o.from));
   struct sigaction action{};
-  action.sa_handler = on_interrupt;
+  action.sa_handler = on_convert_interrupt;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
   HEED_ASSIGN(const Sizes sizes, convert(o, path));

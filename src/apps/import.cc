@@ -6,6 +6,7 @@
 
 #include "apps/command.h"
 #include "apps/interrupt.h"
+#include "apps/json_text.h"
 #include "apps/model_path.h"
 #include "apps/progress.h"
 #include "store/import.h"
@@ -47,7 +48,7 @@ void show(const Store& store, const std::vector<FoundModel>& found, const Import
                       {"parameters", model.parameters},
                       {"note", model.note},
                       {"problem", model.problem}});
-    std::printf("%s\n", Json{{"models", list}}.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+    std::printf("%s\n", dump({{"models", list}}, 2).c_str());
     return;
   }
   if (found.empty())

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/command.h"
+#include "apps/json_text.h"
 #include "apps/model_path.h"
 #include "apps/progress.h"
 #include "formats/model_file.h"
@@ -21,10 +22,6 @@ struct InspectOptions {
   std::string file;
   bool json = false, tensors = false;
 };
-
-std::string dump(const Json& value, int indent = -1) {
-  return value.dump(indent, ' ', false, Json::error_handler_t::replace);  // tokens need not be UTF-8
-}
 
 template <class Items>
 Json short_array(const Items& items) {

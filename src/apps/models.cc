@@ -6,6 +6,7 @@
 
 #include "apps/command.h"
 #include "apps/interrupt.h"
+#include "apps/json_text.h"
 #include "apps/model_path.h"
 #include "apps/progress.h"
 #include "core/file_cache.h"
@@ -27,10 +28,6 @@ struct ModelsOptions {
   std::int64_t kept_bytes = 0;
   std::string verified;  // a name; empty: all
 };
-
-std::string dump(const Json& value, int indent) {
-  return value.dump(indent, ' ', false, Json::error_handler_t::replace);
-}
 
 /// Bytes of the pack of the model file at `path`, as far as an earlier start has noted it.
 std::int64_t pack_bytes_of(const std::string& path, const FileCache& packs,

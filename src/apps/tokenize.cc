@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/command.h"
+#include "apps/json_text.h"
 #include "apps/tokenizer_file.h"
 #include "text/tokenizer.h"
 
@@ -18,10 +19,6 @@ struct TokenizeOptions {
   std::string model = "default", text = "-";
   bool json = false, lines = false, special = false, with_bos = false;
 };
-
-std::string dump(const Json& value) {
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);  // pieces need not be UTF-8
-}
 
 std::string_view name_of(TokenKind kind) {
   constexpr std::string_view kNames[] = {"normal", "unknown", "control", "user_defined", "unused", "byte"};

@@ -7,9 +7,9 @@
 namespace heed {
 namespace {
 
-constexpr std::size_t kLanes = 16;    // independent maxima, so that the compiler may use vector registers
-constexpr std::size_t kWide = 8;      // partial sums, added in a fixed order on every machine
-constexpr std::size_t kBlock = 1024;  // values per block; stays in L1 for the second look
+constexpr std::size_t kLanes = 16;           // independent maxima, so that the compiler may use vector registers
+constexpr std::size_t kWide = 8;             // partial sums, added in a fixed order on every machine
+constexpr std::size_t kSoftmaxBlock = 1024;  // values per block; stays in L1 for the second look
 
 /// Maximum of a block whose size is a multiple of kLanes. NaN loses every comparison.
 float block_max(const float* x, std::size_t n) noexcept {
@@ -32,8 +32,8 @@ void take_higher(std::span<const float> logits, std::size_t begin, std::size_t e
 
 Peak find_peak(std::span<const float> logits) noexcept {
   Peak best;
-  for (std::size_t begin = 0; begin < logits.size(); begin += kBlock) {
-    const std::size_t end = std::min(begin + kBlock, logits.size());
+  for (std::size_t begin = 0; begin < logits.size(); begin += kSoftmaxBlock) {
+    const std::size_t end = std::min(begin + kSoftmaxBlock, logits.size());
     const std::size_t whole = (end - begin) / kLanes * kLanes;
     // +Inf passes the test too and is then skipped one by one.
     if (whole > 0 && block_max(logits.data() + begin, whole) > best.logit)

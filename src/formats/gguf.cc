@@ -21,7 +21,7 @@ std::uint64_t min_tensor_bytes(const ByteReader& reader) noexcept { return 2 * r
 constexpr std::int64_t kMaxAlignment = 1 << 20;
 
 // GGUF specification, enum ggml_type; the gaps are formats that were given up.
-constexpr std::array<std::pair<std::uint32_t, DType>, 32> kTypes = {{
+constexpr std::array<std::pair<std::uint32_t, DType>, 32> kTensorTypes = {{
     {0, DType::f32},     {1, DType::f16},      {2, DType::q4_0},   {3, DType::q4_1},    {6, DType::q5_0},
     {7, DType::q5_1},    {8, DType::q8_0},     {9, DType::q8_1},   {10, DType::q2_k},   {11, DType::q3_k},
     {12, DType::q4_k},   {13, DType::q5_k},    {14, DType::q6_k},  {15, DType::q8_k},   {16, DType::iq2_xxs},
@@ -32,7 +32,7 @@ constexpr std::array<std::pair<std::uint32_t, DType>, 32> kTypes = {{
 }};
 
 std::optional<DType> dtype_of(std::uint32_t id) noexcept {
-  for (const auto& [number, type] : kTypes)
+  for (const auto& [number, type] : kTensorTypes)
     if (number == id) return type;
   return std::nullopt;
 }
@@ -233,7 +233,7 @@ Expected<Parsed> parse_bytes(std::span<const std::byte> bytes) {
 }  // namespace
 
 std::optional<std::uint32_t> gguf_type_number(DType type) noexcept {
-  for (const auto& [number, known] : kTypes)
+  for (const auto& [number, known] : kTensorTypes)
     if (known == type) return number;
   return std::nullopt;
 }

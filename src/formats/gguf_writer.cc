@@ -12,7 +12,7 @@ namespace heed {
 namespace {
 
 // Numbers of the specification.
-enum ValueType : std::uint32_t {
+enum WrittenType : std::uint32_t {
   kU32 = 4,
   kI32 = 5,
   kF32 = 6,
@@ -74,12 +74,12 @@ class Writer {
     return !(value == value) || static_cast<double>(static_cast<float>(value)) == value;
   }
   template <class T>
-  void typed(ValueType type, T value) {
+  void typed(WrittenType type, T value) {
     number(std::uint32_t{type});
     number(value);
   }
   template <class To, class From>
-  void all_as(ValueType type, const std::vector<From>& values) {
+  void all_as(WrittenType type, const std::vector<From>& values) {
     number(std::uint32_t{type});
     number(static_cast<std::uint64_t>(values.size()));
     for (const From value : values) number(static_cast<To>(value));

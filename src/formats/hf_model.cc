@@ -24,11 +24,11 @@ constexpr std::size_t kMostConfigBytes = std::size_t{4} << 20;
 constexpr std::size_t kMostIndexBytes = std::size_t{64} << 20;
 constexpr std::size_t kMostTokenizerBytes = std::size_t{512} << 20;
 constexpr std::size_t kMostFiles = 4096;
-constexpr const char* kSuffix = ".safetensors";
+constexpr const char* kSafetensorsSuffix = ".safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
 
 std::string directory_of(const std::string& path) {
-  const bool is_file = path.ends_with(kSuffix) || path.ends_with(".json");
+  const bool is_file = path.ends_with(kSafetensorsSuffix) || path.ends_with(".json");
   const std::string folder = is_file ? std::filesystem::path(path).parent_path().string() : path;
   return folder.empty() ? "." : folder;
 }
@@ -36,7 +36,7 @@ std::string directory_of(const std::string& path) {
 /// Names of files within the directory: nothing that leads out of it.
 bool is_plain_name(const std::string& name) {
   return !name.empty() && name[0] != '.' && name.find('/') == std::string::npos &&
-         name.find('\\') == std::string::npos && name.ends_with(kSuffix);
+         name.find('\\') == std::string::npos && name.ends_with(kSafetensorsSuffix);
 }
 
 struct Piece {
@@ -100,7 +100,7 @@ class HfReader {
   }
 
   Expected<void> read_tensors() {
-    if (path_.ends_with(kSuffix)) return read_file(std::filesystem::path(path_).filename().string());
+    if (path_.ends_with(kSafetensorsSuffix)) return read_file(std::filesystem::path(path_).filename().string());
     if (!exists(kIndex)) return read_file("model.safetensors");
     HEED_ASSIGN(const Json index, json(kIndex, kMostIndexBytes, true));
     HEED_ASSIGN(const auto placed, placement(index));
@@ -269,7 +269,7 @@ Expected<HfModel> HfModel::open(const std::string& path, FileLayer& files) try {
 }
 
 bool is_hf_model(const std::string& path, FileLayer& files) {
-  return path.ends_with(kSuffix) || path.ends_with(kIndex) || files.size(path + "/config.json").has_value();
+  return path.ends_with(kSafetensorsSuffix) || path.ends_with(kIndex) || files.size(path + "/config.json").has_value();
 }
 
 }  // namespace heed

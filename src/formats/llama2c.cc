@@ -15,11 +15,11 @@ namespace {
 constexpr std::int64_t kHeadStep = 16, kFfnStep = 32;  // what the kernels take
 constexpr std::int64_t kHeaderBytes = 7 * 4, kFloatBytes = 4;
 constexpr std::uint32_t kLaterMagic = 0x616b3432;  // "ak42" of versions 1 and 2
-constexpr std::size_t kMostTokenizerBytes = std::size_t{256} << 20;
+constexpr std::size_t kMostTokenizerBinBytes = std::size_t{256} << 20;
 
 std::int64_t round_up(std::int64_t n, std::int64_t step) { return (n + step - 1) / step * step; }
 
-struct Header {
+struct CheckpointHeader {
   std::int64_t dim, ffn_dim, layers, heads, kv_heads, vocab, context;
   bool has_output;
 
@@ -49,7 +49,7 @@ struct Run {
   std::int64_t copies() const { return layers > 0 ? layers : 1; }
 };
 
-std::vector<Run> runs_of(const Header& h) {
+std::vector<Run> runs_of(const CheckpointHeader& h) {
   const Axis dim = Axis::plain(h.dim), vocab = Axis::plain(h.vocab), one = Axis::plain(1);
   const Axis q = {h.heads, h.head_dim(), round_up(h.head_dim(), kHeadStep)};
   const Axis kv = {h.kv_heads, h.head_dim(), round_up(h.head_dim(), kHeadStep)};
@@ -70,31 +70,31 @@ std::vector<Run> runs_of(const Header& h) {
   return runs;
 }
 
-std::int64_t file_bytes_of(const Header& h) {
+std::int64_t file_bytes_of(const CheckpointHeader& h) {
   std::int64_t values = 0;
   for (const Run& run : runs_of(h)) values += run.copies() * run.values();
   return kHeaderBytes + values * kFloatBytes;
 }
 
-Expected<Header> read_header(std::span<const std::byte> bytes) {
+Expected<CheckpointHeader> read_checkpoint_header(std::span<const std::byte> bytes) {
   struct Field {
     const char* name;
     std::int64_t low, high;
-    std::int64_t Header::* place;
+    std::int64_t CheckpointHeader::* place;
   };
   constexpr Field kFields[] = {
-      {"dim", 32, 1 << 16, &Header::dim},         {"hidden_dim", 32, 1 << 20, &Header::ffn_dim},
-      {"n_layers", 1, 1024, &Header::layers},     {"n_heads", 1, 1024, &Header::heads},
-      {"n_kv_heads", 1, 1024, &Header::kv_heads}, {"vocab_size", 1, 1 << 22, &Header::vocab},
-      {"seq_len", 1, 1 << 24, &Header::context}};
+      {"dim", 32, 1 << 16, &CheckpointHeader::dim},         {"hidden_dim", 32, 1 << 20, &CheckpointHeader::ffn_dim},
+      {"n_layers", 1, 1024, &CheckpointHeader::layers},     {"n_heads", 1, 1024, &CheckpointHeader::heads},
+      {"n_kv_heads", 1, 1024, &CheckpointHeader::kv_heads}, {"vocab_size", 1, 1 << 22, &CheckpointHeader::vocab},
+      {"seq_len", 1, 1 << 24, &CheckpointHeader::context}};
   ByteReader reader("llama2.c", bytes);
-  Header h{};
+  CheckpointHeader h{};
   for (const Field& field : kFields) {
     const std::size_t at = reader.at();
     HEED_ASSIGN(const auto raw, reader.read<std::int32_t>("the header"));
     if (at == 0 && static_cast<std::uint32_t>(raw) == kLaterMagic)
       return reader.unsupported("heed reads checkpoints of version 0 (`export.py --version 0`), not later ones", at);
-    const bool is_vocab = field.place == &Header::vocab;
+    const bool is_vocab = field.place == &CheckpointHeader::vocab;
     if (is_vocab) h.has_output = raw < 0;
     const std::int64_t value = is_vocab ? std::abs(std::int64_t{raw}) : raw;
     if (value < field.low || value > field.high)
@@ -114,7 +114,7 @@ Expected<Header> read_header(std::span<const std::byte> bytes) {
   return h;
 }
 
-Metadata metadata_of(const Header& h) {
+Metadata metadata_of(const CheckpointHeader& h) {
   const std::int64_t head = round_up(h.head_dim(), kHeadStep);
   Metadata m;
   m.insert("general.architecture", std::string("llama"));
@@ -205,7 +205,7 @@ Tensor tensor_of(const Run& run, const std::byte* data) {
   return {.data = data, .dtype = DType::f32, .rank = 2, .shape = {run.rows.padded_values(), run.cols.padded_values()}};
 }
 
-std::int64_t filled_up_bytes(const Header& h) {
+std::int64_t filled_up_bytes(const CheckpointHeader& h) {
   std::int64_t values = 0;
   for (const Run& run : runs_of(h))
     if (!run.is_plain()) values += run.copies() * run.padded_values();
@@ -215,14 +215,14 @@ std::int64_t filled_up_bytes(const Header& h) {
 }  // namespace
 
 bool is_llama2c(std::span<const std::byte> checkpoint) {
-  const auto header = read_header(checkpoint);
+  const auto header = read_checkpoint_header(checkpoint);
   if (!header) return header.error().code == Code::unsupported;
   return file_bytes_of(*header) == static_cast<std::int64_t>(checkpoint.size());
 }
 
 Expected<Llama2cFile> Llama2cFile::parse(std::span<const std::byte> checkpoint,
                                          std::span<const std::byte> tokenizer) try {
-  HEED_ASSIGN(const Header header, read_header(checkpoint));
+  HEED_ASSIGN(const CheckpointHeader header, read_checkpoint_header(checkpoint));
   if (file_bytes_of(header) != static_cast<std::int64_t>(checkpoint.size()))
     return fail(Code::malformed, "llama2.c: the header describes " + std::to_string(file_bytes_of(header)) +
                                      " bytes, the file has " + std::to_string(checkpoint.size()));
@@ -258,13 +258,13 @@ Expected<Llama2cFile> Llama2cFile::parse(std::span<const std::byte> checkpoint,
 
 Expected<Llama2cFile> Llama2cFile::open(const std::string& path, FileLayer& files) {
   HEED_ASSIGN(MappedFile file, files.map(path));
-  const auto header = read_header(file.bytes());
+  const auto header = read_checkpoint_header(file.bytes());
   if (!header) return in_file(path, header.error());
   const std::string folder = std::filesystem::path(path).parent_path().string();
   const std::string beside = folder.empty() ? "" : folder + "/";
   std::string name = beside + "tok" + std::to_string(header->vocab) + ".bin";
   if (!files.size(name)) name = beside + "tokenizer.bin";
-  const auto tokenizer = files.read(name, kMostTokenizerBytes);
+  const auto tokenizer = files.read(name, kMostTokenizerBinBytes);
   if (!tokenizer)
     return fail(tokenizer.error().code,
                 path + ": its vocabulary must stand beside it as tok" + std::to_string(header->vocab) +

@@ -7,11 +7,11 @@
 namespace heed {
 namespace {
 
-using Json = nlohmann::json;
+using SortedJson = nlohmann::json;
 
 constexpr std::size_t kMostDepth = 64, kMostValues = std::size_t{1} << 22, kMostBytes = std::size_t{1} << 29;
 
-class Reader final : public nlohmann::json_sax<Json> {
+class Reader final : public nlohmann::json_sax<SortedJson> {
  public:
   TokenizerJson out;
   Error error;
@@ -48,8 +48,8 @@ class Reader final : public nlohmann::json_sax<Json> {
     return true;
   }
 
-  bool start_object(std::size_t) override { return start(Json::object()); }
-  bool start_array(std::size_t) override { return start(Json::array()); }
+  bool start_object(std::size_t) override { return start(SortedJson::object()); }
+  bool start_array(std::size_t) override { return start(SortedJson::array()); }
   bool end_object() override { return end(); }
   bool end_array() override { return end(); }
 
@@ -74,9 +74,9 @@ class Reader final : public nlohmann::json_sax<Json> {
                                      (out.has_scores ? "a pair of a text and a number" : "a number") + ", got " + got);
   }
 
-  bool value(Json value, const char* name) { return list_ == List::none ? add(std::move(value)) : refuse(name); }
+  bool value(SortedJson value, const char* name) { return list_ == List::none ? add(std::move(value)) : refuse(name); }
 
-  bool numeric(const Json& number, double as_double) {
+  bool numeric(const SortedJson& number, double as_double) {
     if (list_ == List::none) return add(number);
     const bool is_due = list_ == List::vocabulary && out.tokens.size() == out.numbers.size() + 1 &&
                         depth_ == kListDepth + (out.has_scores ? 1 : 0);
@@ -100,7 +100,7 @@ class Reader final : public nlohmann::json_sax<Json> {
   }
 
   /// Into the array or object that is open.
-  bool add(Json value) {
+  bool add(SortedJson value) {
     if (++values_ > kMostValues)
       return stop(Code::too_long, "expected at most " + std::to_string(kMostValues) + " values");
     next_ = List::none;
@@ -109,13 +109,13 @@ class Reader final : public nlohmann::json_sax<Json> {
       open_.push_back(&out.parts);
       return true;
     }
-    Json& into = *open_.back();
-    Json& added = into.is_array() ? into.emplace_back(std::move(value)) : into[key_] = std::move(value);
+    SortedJson& into = *open_.back();
+    SortedJson& added = into.is_array() ? into.emplace_back(std::move(value)) : into[key_] = std::move(value);
     if (added.is_structured()) open_.push_back(&added);
     return true;
   }
 
-  bool start(Json empty) {
+  bool start(SortedJson empty) {
     if (++depth_ > kMostDepth)
       return stop(Code::too_long, "expected at most " + std::to_string(kMostDepth) + " levels");
     const bool is_array = empty.is_array();
@@ -147,7 +147,7 @@ class Reader final : public nlohmann::json_sax<Json> {
     return pair_ == 2 || refuse("another number of values");
   }
 
-  std::vector<Json*> open_;  // a parent does not change while its child is open
+  std::vector<SortedJson*> open_;  // a parent does not change while its child is open
   std::string key_, root_key_;
   std::size_t depth_ = 0, values_ = 0;
   int pair_ = 0;                                // values of a pair so far
@@ -164,7 +164,7 @@ Expected<TokenizerJson> read_tokenizer_json(std::string_view bytes) {
                     std::to_string(bytes.size()),
                 "tokenizer.json");
   Reader reader;
-  if (!Json::sax_parse(bytes.begin(), bytes.end(), &reader)) return std::move(reader.error);
+  if (!SortedJson::sax_parse(bytes.begin(), bytes.end(), &reader)) return std::move(reader.error);
   if (!reader.out.parts.is_object())
     return fail(Code::malformed, "tokenizer.json: expected an object", "tokenizer.json");
   return std::move(reader.out);

@@ -12,7 +12,7 @@ namespace {
 constexpr std::int64_t kMaxMs = 86'400'000, kMaxBytes = std::int64_t{1} << 50, kMaxTokens = 1 << 24;
 
 using C = Config;
-constexpr std::array kRows = {
+constexpr std::array kConfigRows = {
     ConfigRow{"server", "host", &C::host, 0, 0, false, "address to listen on; other than loopback needs an API key"},
     ConfigRow{"server", "port", &C::port, 0, 65535, false, "0: any free one"},
     ConfigRow{"server", "api_key", &C::api_key, 0, 0, true, "keys that may call, or sha256:HEX of them"},
@@ -152,9 +152,9 @@ Expected<void> set_toml(const ConfigRow& row, const std::string& place, const to
 }
 
 const ConfigRow* find_row(std::string_view section, std::string_view name) {
-  const auto found = std::find_if(kRows.begin(), kRows.end(),
+  const auto found = std::find_if(kConfigRows.begin(), kConfigRows.end(),
                                   [&](const ConfigRow& row) { return row.section == section && row.name == name; });
-  return found == kRows.end() ? nullptr : &*found;
+  return found == kConfigRows.end() ? nullptr : &*found;
 }
 
 Expected<void> apply_section(const std::string& file, std::string_view section, const toml::table& table,
@@ -184,9 +184,9 @@ Expected<void> apply_file(const ConfigInputs& inputs, EffectiveConfig& out) {
                                      std::string(error.description()));
   }
   for (const auto& [key, node] : document) {
-    const bool is_section = node.is_table() && std::any_of(kRows.begin(), kRows.end(), [&](const ConfigRow& row) {
-                              return row.section == key.str();
-                            });
+    const bool is_section =
+        node.is_table() && std::any_of(kConfigRows.begin(), kConfigRows.end(),
+                                       [&](const ConfigRow& row) { return row.section == key.str(); });
     if (!is_section) {
       return fail(Code::invalid_argument,
                   "configuration: " + inputs.file_name + ":" + std::to_string(node.source().begin.line) +
@@ -236,7 +236,7 @@ std::string value_text(const ConfigRow& row, const Config& values) {
 
 }  // namespace
 
-std::span<const ConfigRow> config_table() noexcept { return kRows; }
+std::span<const ConfigRow> config_table() noexcept { return kConfigRows; }
 
 std::string flag_name(const ConfigRow& row) {
   std::string out = "--" + std::string(row.name);
@@ -253,16 +253,16 @@ std::string variable_name(const ConfigRow& row) {
 
 Expected<EffectiveConfig> resolve_config(const ConfigInputs& inputs) {
   EffectiveConfig out;
-  for (const ConfigRow& row : kRows) out.origins[std::string(row.name)] = "default";
+  for (const ConfigRow& row : kConfigRows) out.origins[std::string(row.name)] = "default";
   HEED_TRY(apply_file(inputs, out));
-  for (const ConfigRow& row : kRows) HEED_TRY(apply_row(inputs, row, out));
+  for (const ConfigRow& row : kConfigRows) HEED_TRY(apply_row(inputs, row, out));
   return out;
 }
 
 std::string show_config(const EffectiveConfig& config) {
   std::string out;
   std::string_view section;
-  for (const ConfigRow& row : kRows) {
+  for (const ConfigRow& row : kConfigRows) {
     if (row.section != section) {
       section = row.section;
       out += (out.empty() ? "[" : "\n[") + std::string(section) + "]\n";

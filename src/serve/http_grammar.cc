@@ -110,7 +110,7 @@ void read_connection(HttpRequest& request) {
     request.keep_alive = true;
 }
 
-int hex_value(char c) {
+int percent_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
@@ -121,7 +121,7 @@ Expected<void> check_segment(std::string_view segment) {
   for (std::size_t i = 0; i < segment.size(); ++i) {
     if (segment[i] == '\\') return bad("a backslash in the path");
     if (segment[i] != '%') continue;
-    if (i + 3 > segment.size() || hex_value(segment[i + 1]) < 0 || hex_value(segment[i + 2]) < 0) {
+    if (i + 3 > segment.size() || percent_digit(segment[i + 1]) < 0 || percent_digit(segment[i + 2]) < 0) {
       return bad("a broken escape in the path");
     }
   }
@@ -187,7 +187,7 @@ std::string decode_segment(std::string_view segment) {
   std::string out;
   for (std::size_t i = 0; i < segment.size(); ++i) {
     if (segment[i] == '%' && i + 2 < segment.size()) {
-      out.push_back(static_cast<char>(hex_value(segment[i + 1]) * 16 + hex_value(segment[i + 2])));
+      out.push_back(static_cast<char>(percent_digit(segment[i + 1]) * 16 + percent_digit(segment[i + 2])));
       i += 2;
     } else {
       out.push_back(segment[i]);

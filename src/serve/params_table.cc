@@ -211,7 +211,7 @@ bool is_flag(const Json& v) { return v.is_boolean(); }
 bool is_false(const Json& v) { return v == false; }
 
 using T = ParamType;
-constexpr std::array kRows = {
+constexpr std::array kParamRows = {
     ParamRow{"model", T::string, 3, 0, 0, "Name of a model of this server; the first one when absent.", set_model},
     ParamRow{"messages", T::messages, 1, 0, 0, "The conversation: system, developer, user, assistant, tool.",
              set_messages},
@@ -274,6 +274,6 @@ constexpr std::array kRows = {
 
 }  // namespace
 
-std::span<const ParamRow> parameter_table() noexcept { return kRows; }
+std::span<const ParamRow> parameter_table() noexcept { return kParamRows; }
 
 }  // namespace heed

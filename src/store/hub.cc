@@ -17,7 +17,7 @@ using Json = nlohmann::json;
 
 constexpr std::size_t kMaxPageBytes = std::size_t{8} << 20;
 constexpr int kMaxPages = 64;
-constexpr std::int64_t kMaxFileBytes = std::int64_t{1} << 46;
+constexpr std::int64_t kMaxHubFileBytes = std::int64_t{1} << 46;
 
 /// Everything but what a path may hold as it is; `keeps_slashes` for paths.
 std::string escaped(const std::string& text, bool keeps_slashes) {
@@ -43,11 +43,11 @@ Expected<void> add_file(const Json& item, const HubName& name, std::vector<HubFi
   if (type.empty() || whole.file.empty())
     return fail(Code::malformed, "hub: " + name.repository() + ": a file of its list has no type or path");
   if (type != "file" || !parse_hub_name(whole.text())) return {};
-  HubFile file{.path = whole.file, .bytes = integer_in(item, "size", kMaxFileBytes)};
+  HubFile file{.path = whole.file, .bytes = integer_in(item, "size", kMaxHubFileBytes)};
   const auto lfs = item.find("lfs");
   if (lfs != item.end() && lfs->is_object()) {
     if (const std::string sum = text_in(*lfs, "oid"); is_sha256(sum)) file.sha256 = sum;
-    if (lfs->contains("size")) file.bytes = integer_in(*lfs, "size", kMaxFileBytes);
+    if (lfs->contains("size")) file.bytes = integer_in(*lfs, "size", kMaxHubFileBytes);
   }
   if (file.bytes < 0)
     return fail(Code::malformed, "hub: " + name.repository() + ": " + file.path + " has an impossible size");

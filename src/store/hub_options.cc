@@ -11,7 +11,7 @@
 namespace heed {
 namespace {
 
-constexpr std::size_t kMaxFileBytes = std::size_t{1} << 16;
+constexpr std::size_t kMaxOptionsBytes = std::size_t{1} << 16;
 
 std::string variable(const char* name) {
   const char* value = std::getenv(name);
@@ -66,7 +66,7 @@ Expected<void> read_key(const std::string& path, std::string_view key, const tom
 }
 
 Expected<void> read_file(const std::string& path, FileLayer& files, HubOptions& out) try {
-  const auto bytes = files.read(path, kMaxFileBytes);
+  const auto bytes = files.read(path, kMaxOptionsBytes);
   if (!bytes && bytes.error().code == Code::not_found) return {};
   HEED_TRY(bytes);
   const toml::table table = toml::parse(std::string_view(reinterpret_cast<const char*>(bytes->data()), bytes->size()));

@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxEntries = 10'000;
 
-std::string variable(const char* name) {
+std::string environment(const char* name) {
   const char* value = std::getenv(name);
   return value != nullptr ? value : "";
 }
@@ -81,18 +81,18 @@ std::string problem_of(const std::string& root, const std::string& path, std::in
 }
 
 ImportPlaces usual_import_places() {
-  const std::string home = variable("HOME");
+  const std::string home = environment("HOME");
   const auto or_else = [&](const std::string& given, const std::string& usual) {
     return given.empty() ? home + usual : given;
   };
-  ImportPlaces places{.ollama = or_else(variable("OLLAMA_MODELS"), "/.ollama/models"),
-                      .llama_cpp = or_else(variable("LLAMA_CACHE"), "/.cache/llama.cpp")};
+  ImportPlaces places{.ollama = or_else(environment("OLLAMA_MODELS"), "/.ollama/models"),
+                      .llama_cpp = or_else(environment("LLAMA_CACHE"), "/.cache/llama.cpp")};
   std::error_code ignored;
   const std::string service = "/usr/share/ollama/.ollama/models";  // where it runs as a system service
-  if (variable("OLLAMA_MODELS").empty() && !fs::exists(places.ollama, ignored) && fs::exists(service, ignored))
+  if (environment("OLLAMA_MODELS").empty() && !fs::exists(places.ollama, ignored) && fs::exists(service, ignored))
     places.ollama = service;
-  const std::string hub_home = or_else(variable("HF_HOME"), "/.cache/huggingface");
-  const std::string hub_cache = variable("HF_HUB_CACHE");
+  const std::string hub_home = or_else(environment("HF_HOME"), "/.cache/huggingface");
+  const std::string hub_cache = environment("HF_HUB_CACHE");
   places.hub_cache = hub_cache.empty() ? hub_home + "/hub" : hub_cache;
   return places;
 }

@@ -13,7 +13,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::size_t kMaxManifestBytes = std::size_t{1} << 20, kMaxLayerText = std::size_t{1} << 16, kMaxLayers = 64;
-constexpr std::int64_t kMaxFileBytes = std::int64_t{1} << 46;
+constexpr std::int64_t kMaxLayerBytes = std::int64_t{1} << 46;
 constexpr const char* kHost = "registry.ollama.ai";
 
 struct Layer {
@@ -34,7 +34,7 @@ std::string read_layers(const std::string& text, std::vector<Layer>& out) {
     Layer layer{.kind = type.starts_with(prefix) ? type.substr(prefix.size()) : type};
     if (!digest.starts_with("sha256:") || !is_sha256(digest.substr(7))) return "a layer has an impossible digest";
     layer.sha256 = digest.substr(7);
-    layer.bytes = integer_in(item, "size", kMaxFileBytes);
+    layer.bytes = integer_in(item, "size", kMaxLayerBytes);
     if (layer.bytes < 0) return "a layer has an impossible size";
     out.push_back(std::move(layer));
   }

@@ -4,14 +4,14 @@
 namespace heed {
 namespace {
 
-constexpr int kMaxDepth = 16;
+constexpr int kMaxNesting = 16;
 
 }  // namespace
 
 std::optional<nlohmann::json> parse_bounded(const std::string& text) {
   bool is_deep = false;
   const auto bounded = [&](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
-    is_deep = is_deep || depth > kMaxDepth;
+    is_deep = is_deep || depth > kMaxNesting;
     return !is_deep;
   };
   nlohmann::json value = nlohmann::json::parse(text, bounded, false);

@@ -25,7 +25,7 @@ namespace heed {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr auto kPoll = std::chrono::milliseconds(25);
+constexpr auto kChildPoll = std::chrono::milliseconds(25);
 constexpr int kPollsBeforeKill = 80;  // pip gets two seconds to clean up after SIGTERM
 
 /// posix_spawn's two attribute objects, freed whatever happens.
@@ -102,10 +102,10 @@ void stop(pid_t child) {
   ::kill(-child, SIGTERM);
   for (int i = 0; i < kPollsBeforeKill; ++i) {
     if (ended(child) >= 0) return;
-    std::this_thread::sleep_for(kPoll);
+    std::this_thread::sleep_for(kChildPoll);
   }
   ::kill(-child, SIGKILL);
-  while (ended(child) < 0) std::this_thread::sleep_for(kPoll);
+  while (ended(child) < 0) std::this_thread::sleep_for(kChildPoll);
 }
 
 std::string last_error_line(const std::string& log) {
@@ -142,7 +142,7 @@ Expected<std::string> fetch(const PackageRequest& request) {
       stop(child);
       return fail(Code::cancelled, "packages: cancelled", request.package);
     }
-    std::this_thread::sleep_for(kPoll);
+    std::this_thread::sleep_for(kChildPoll);
   }
   if (status != 0)
     return fail(Code::io, "packages: pip download " + request.package + ": " + last_error_line(log), request.package);

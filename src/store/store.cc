@@ -12,8 +12,8 @@
 namespace heed {
 namespace {
 
-constexpr const char* kSuffix = ".gguf";
-constexpr std::size_t kSuffixLength = 5;
+constexpr const char* kModelSuffix = ".gguf";
+constexpr std::size_t kModelSuffixLength = 5;
 
 struct Distance {
   std::size_t whole, beginning;  // edits from a to b, and to the nearest beginning of b
@@ -36,7 +36,7 @@ Distance edit_distance(const std::string& a, const std::string& b) {
 
 /// The name of a choice below models/`directory` ("" for the top).
 std::string name_of(const std::string& directory, const HubChoice& choice) {
-  if (directory.empty()) return choice.file.substr(0, choice.file.size() - kSuffixLength);
+  if (directory.empty()) return choice.file.substr(0, choice.file.size() - kModelSuffixLength);
   const auto name = hub_name_of_path(directory + "/" + choice.file);
   return name ? name->text() : "";
 }
@@ -109,7 +109,8 @@ Expected<const CatalogEntry*> Store::find(const std::string& name) const {
 Error Store::unknown(const std::string& name) const {
   const std::string start = "model '" + name + "': ";
   const auto hub = parse_hub_name(name);
-  const bool is_path = name.find('/') != std::string::npos && (!hub || (hub->file.empty() && name.ends_with(kSuffix)));
+  const bool is_path =
+      name.find('/') != std::string::npos && (!hub || (hub->file.empty() && name.ends_with(kModelSuffix)));
   if (is_path) return fail(Code::not_found, start + "no such file: give a path or a name of `heed models`", "model");
   if (hub) return fail(Code::not_found, start + "not on this machine: run `heed pull " + name + "`", "model");
   const std::string close = nearest(name);
@@ -159,7 +160,7 @@ Expected<StoredModel> Store::lookup(const std::string& name) const {
     if (choice.error().code != Code::not_found) return std::move(choice).error();
   }
   for (std::size_t i = 0; !hub && i < choices.size(); ++i) {
-    if (choices[i].file == name || choices[i].file == name + kSuffix)
+    if (choices[i].file == name || choices[i].file == name + kModelSuffix)
       return stored(models_directory(), directory, choices[i]);
   }
   return unknown(name);

@@ -12,7 +12,7 @@ namespace {
 
 constexpr const char* kTokensKey = "tokenizer.ggml.tokens";
 constexpr const char* kTypesKey = "tokenizer.ggml.token_type";
-constexpr std::size_t kMostTokens = std::size_t{1} << 24;
+constexpr std::size_t kMostVocabularyTokens = std::size_t{1} << 24;
 constexpr std::size_t kMostBytes = std::size_t{1} << 31;
 
 Expected<TokenKind> kind_of(std::int64_t type, std::size_t token) {
@@ -58,9 +58,9 @@ Expected<std::vector<TokenKind>> read_kinds(const Metadata& metadata, std::size_
 
 Expected<Vocabulary> Vocabulary::read(const Metadata& metadata) {
   const auto* tokens = metadata.strings(kTokensKey);
-  if (tokens == nullptr || tokens->empty() || tokens->size() > kMostTokens) {
+  if (tokens == nullptr || tokens->empty() || tokens->size() > kMostVocabularyTokens) {
     return fail(Code::malformed,
-                "tokenizer: tokens: expected an array of 1 to " + std::to_string(kMostTokens) + " texts, got " +
+                "tokenizer: tokens: expected an array of 1 to " + std::to_string(kMostVocabularyTokens) + " texts, got " +
                     (tokens == nullptr ? std::string("none") : std::to_string(tokens->size())),
                 kTokensKey);
   }

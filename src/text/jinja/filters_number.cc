@@ -170,13 +170,13 @@ Expected<Value> filter_sum(const Call& call) {
   return sum;
 }
 
-constexpr std::array kFilters{
+constexpr std::array kNumberFilters{
     NamedFunction{"int", filter_int},     NamedFunction{"float", filter_float}, NamedFunction{"abs", filter_abs},
     NamedFunction{"round", filter_round}, NamedFunction{"sum", filter_sum},
 };
 
 }  // namespace
 
-std::span<const NamedFunction> number_filters() noexcept { return kFilters; }
+std::span<const NamedFunction> number_filters() noexcept { return kNumberFilters; }
 
 }  // namespace heed::jinja

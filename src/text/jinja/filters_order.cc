@@ -180,7 +180,7 @@ Expected<Value> filter_groupby(const Call& call) {
   return make_list(budget, std::move(groups), Flavor::list, untrusted);
 }
 
-constexpr std::array kFilters{
+constexpr std::array kOrderFilters{
     NamedFunction{"sort", filter_sort},
     NamedFunction{"dictsort", filter_dictsort},
     NamedFunction{"unique", filter_unique},
@@ -191,6 +191,6 @@ constexpr std::array kFilters{
 
 }  // namespace
 
-std::span<const NamedFunction> order_filters() noexcept { return kFilters; }
+std::span<const NamedFunction> order_filters() noexcept { return kOrderFilters; }
 
 }  // namespace heed::jinja

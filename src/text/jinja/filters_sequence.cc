@@ -236,7 +236,7 @@ Expected<Value> filter_select(const Call& call) {
   return make_list(budget, std::move(items), Flavor::generator, call.self.untrusted());
 }
 
-constexpr std::array kFilters{
+constexpr std::array kSequenceFilters{
     NamedFunction{"length", filter_length},
     NamedFunction{"count", filter_length},
     NamedFunction{"default", filter_default},
@@ -258,6 +258,6 @@ constexpr std::array kFilters{
 
 }  // namespace
 
-std::span<const NamedFunction> sequence_filters() noexcept { return kFilters; }
+std::span<const NamedFunction> sequence_filters() noexcept { return kSequenceFilters; }
 
 }  // namespace heed::jinja

@@ -127,7 +127,7 @@ Expected<Value> filter_center(const Call& call) {
   return pad_text(call.runtime.budget, *text, {.width = width, .left = true, .right = true});
 }
 
-constexpr std::array kFilters{
+constexpr std::array kTextFilters{
     NamedFunction{"upper", filter_case<Case::upper>},
     NamedFunction{"lower", filter_case<Case::lower>},
     NamedFunction{"title", filter_case<Case::spaced_words>},
@@ -148,6 +148,6 @@ constexpr std::array kFilters{
 
 }  // namespace
 
-std::span<const NamedFunction> text_filters() noexcept { return kFilters; }
+std::span<const NamedFunction> text_filters() noexcept { return kTextFilters; }
 
 }  // namespace heed::jinja

@@ -8,10 +8,10 @@
 namespace heed {
 namespace {
 
-constexpr std::int32_t kDim = 16;
+constexpr std::int32_t kRowDim = 16;
 
 PagePool make_pool(std::int32_t pages) {
-  auto pool = PagePool::make({{1, kDim, kDim}, {2, kDim, kDim}}, DType::f32, pages);
+  auto pool = PagePool::make({{1, kRowDim, kRowDim}, {2, kRowDim, kRowDim}}, DType::f32, pages);
   EXPECT_TRUE(pool);
   return std::move(*pool);
 }
@@ -31,9 +31,9 @@ float& slot(PagePool& pool, const KvCache& cache, std::int32_t token) {
 TEST(KvCache, ViewsOfLayersDoNotOverlap) {
   PagePool pool = make_pool(1);
   const KvView a = pool.view(0, {}, 0), b = pool.view(1, {}, 0);
-  EXPECT_EQ(a.v_offset, a.k_offset + kPageTokens * kDim * 4);
-  EXPECT_EQ(b.k_offset, a.v_offset + kPageTokens * kDim * 4);
-  EXPECT_EQ(pool.page_bytes(), b.v_offset + 2 * kPageTokens * kDim * 4);
+  EXPECT_EQ(a.v_offset, a.k_offset + kPageTokens * kRowDim * 4);
+  EXPECT_EQ(b.k_offset, a.v_offset + kPageTokens * kRowDim * 4);
+  EXPECT_EQ(pool.page_bytes(), b.v_offset + 2 * kPageTokens * kRowDim * 4);
 }
 
 TEST(KvCache, OutOfMemoryAndWrongTypesAreAnswers) {

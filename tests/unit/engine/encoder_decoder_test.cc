@@ -13,7 +13,7 @@ using Tokens = std::vector<std::int32_t>;
 
 const std::string kModels = std::string(HEED_SOURCE_DIR) + "/tests/golden/models/";
 
-struct EncoderDecoder : testing::Test {
+struct EncoderDecoder : ::testing::Test {
   void SetUp() override {
     auto loaded = load_language_model(kModels + "t5.gguf", {.threads = 2, .kv_dtype = "f32"});
     ASSERT_TRUE(loaded) << loaded.error().text;

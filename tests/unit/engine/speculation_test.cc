@@ -35,7 +35,7 @@ std::string repetitive_text(std::mt19937& random) {
 }
 
 /// Answers that mostly echo the prompt, and are thrown off course by heat, penalties and bias.
-GenerationRequest random_request(std::mt19937& random) {
+GenerationRequest random_guessed_request(std::mt19937& random) {
   GenerationRequest r = ask(chat(repetitive_text(random)), static_cast<std::int32_t>(1 + random() % 150));
   SamplingParams& s = r.sampling;
   s.temperature = random() % 3 == 0 ? 0.0f : random() % 2 == 0 ? 1.0f : 16.0f;
@@ -63,7 +63,7 @@ struct Totals {
 Totals expect_same_answers(FakeMode mode, EngineOptions options, FakeModelOptions model_options, std::uint32_t seed) {
   std::mt19937 random(seed);
   std::vector<GenerationRequest> requests;
-  for (int i = 0; i < 60; ++i) requests.push_back(random_request(random));
+  for (int i = 0; i < 60; ++i) requests.push_back(random_guessed_request(random));
   std::vector<Answer> plain;
   {
     FakeModel model({.mode = mode});

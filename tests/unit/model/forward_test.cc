@@ -6,12 +6,6 @@
 namespace heed {
 namespace {
 
-std::vector<std::int32_t> some_tokens(std::size_t n, std::uint32_t seed) {
-  std::vector<std::int32_t> tokens(n);
-  for (auto& t : tokens) t = static_cast<std::int32_t>((seed = seed * 1664525u + 1013904223u) >> 26);
-  return tokens;
-}
-
 class Forward : public testing::TestWithParam<std::string> {
  protected:
   static std::vector<float> prefill(TestModel& m, const std::vector<std::int32_t>& tokens, std::size_t chunk) {

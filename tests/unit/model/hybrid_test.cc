@@ -33,12 +33,6 @@ struct Hybrid : TestModel {
   }
 };
 
-std::vector<std::int32_t> some_tokens(std::size_t n, std::uint32_t seed) {
-  std::vector<std::int32_t> tokens(n);
-  for (auto& t : tokens) t = static_cast<std::int32_t>((seed = seed * 1664525u + 1013904223u) >> 26);
-  return tokens;
-}
-
 TEST(HybridModel, EveryLayerEqualsNumpy) {
   auto expected = GgufFile::open(std::string(HEED_SOURCE_DIR) + "/tests/golden/models/hybrid.expected.gguf");
   ASSERT_TRUE(expected) << expected.error().text;

@@ -6,13 +6,6 @@
 namespace heed {
 namespace {
 
-std::vector<std::int32_t> some_tokens(std::size_t n) {
-  std::vector<std::int32_t> tokens(n);
-  std::uint32_t seed = 7;
-  for (auto& t : tokens) t = static_cast<std::int32_t>((seed = seed * 1664525u + 1013904223u) >> 26);
-  return tokens;
-}
-
 constexpr AttentionPolicy kWindow{AttentionKept::window, 64, 5, 64};
 constexpr AttentionPolicy kChosen{AttentionKept::topk_pages, 64, 64, 64};
 constexpr AttentionPolicy kBigBird{AttentionKept::big_bird, 64, 64, 64};

@@ -12,6 +12,13 @@
 
 namespace heed {
 
+/// Fixed pseudo-random ids below 64.
+inline std::vector<std::int32_t> some_tokens(std::size_t n, std::uint32_t seed = 7) {
+  std::vector<std::int32_t> tokens(n);
+  for (auto& t : tokens) t = static_cast<std::int32_t>((seed = seed * 1664525u + 1013904223u) >> 26);
+  return tokens;
+}
+
 struct TestModel {
   explicit TestModel(int threads, const Kernels& table, DType kv = DType::f32)
       : pool(threads), kernels(&table), kv_dtype(kv) {}

@@ -314,14 +314,14 @@ TEST_F(ChatTest, DisconnectNotNoticed) {
     const std::int64_t begun = model.steps();
     ASSERT_TRUE(becomes([&] { return model.steps() > begun + 5; }));
     client.close();
-    ASSERT_TRUE(becomes([&] { return server->active_requests() == 0; }, 2'000));
+    ASSERT_TRUE(becomes([&] { return server->active_requests() == 0; }, std::chrono::seconds(2)));
     ASSERT_TRUE(becomes(
         [&] {
           const std::int64_t steps = model.steps();
           std::this_thread::sleep_for(std::chrono::milliseconds(30));
           return model.steps() == steps;
         },
-        2'000))
+        std::chrono::seconds(2)))
         << "generation goes on";
   }
 }
@@ -336,7 +336,7 @@ TEST_F(ChatTest, DisconnectWhileQueuedAndWithNFreesEverything) {
       client->send(test::request_text("POST", "/v1/chat/completions", ask("q", {{"n", 4}}).dump()));
     ASSERT_TRUE(becomes([&] { return model.steps() > 5; }));
   }
-  EXPECT_TRUE(becomes([&] { return model.states_alive() == 0; }, 3'000));
+  EXPECT_TRUE(becomes([&] { return model.states_alive() == 0; }, std::chrono::seconds(3)));
 }
 
 // Ask: unfair queues without 429 and Retry-After.

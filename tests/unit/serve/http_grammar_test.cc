@@ -6,7 +6,7 @@
 namespace heed {
 namespace {
 
-using std::string_literals::operator""s;
+using namespace std::string_literals;
 
 TEST(HttpGrammar, ReadsAPlainHead) {
   const auto request =

@@ -14,19 +14,10 @@
 namespace heed {
 namespace {
 
+using test::becomes;
 using test::Client;
 using test::Reply;
 using namespace std::chrono_literals;
-
-template <class Condition>
-bool becomes(Condition condition, std::chrono::milliseconds limit = 10s) {
-  const auto end = std::chrono::steady_clock::now() + limit;
-  while (std::chrono::steady_clock::now() < end) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(5ms);
-  }
-  return condition();
-}
 
 /// /echo answers with method, path and body; /flood streams until told to stop; /hold answers when released; /drop
 /// never answers; /refuse is refused on its head.

@@ -16,15 +16,6 @@
 
 namespace heed::test {
 
-template <class Condition>
-bool becomes(Condition condition, int limit_ms = 10'000) {
-  for (int waited = 0; waited < limit_ms; waited += 5) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  return condition();
-}
-
 struct FakeSpec {
   FakeModelOptions model;
   EngineOptions engine;
