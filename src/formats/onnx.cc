@@ -11,7 +11,6 @@
 namespace heed {
 namespace {
 
-constexpr std::size_t kMostNodes = std::size_t{1} << 20;
 constexpr std::size_t kMostGraphs = 16;
 constexpr std::size_t kMostDims = 8;
 constexpr std::size_t kMostFew = 64;  // numbers of a tensor kept as a list: scales and zero points
@@ -19,6 +18,26 @@ constexpr std::size_t kMostFew = 64;  // numbers of a tensor kept as a list: sca
 Error wrong(const std::string& what, std::size_t at) {
   return fail(Code::malformed, "onnx: " + what + ", at byte " + std::to_string(at));
 }
+
+/// What the lists may take: as much as the file and 16 MiB. A vector that grows holds what it had, and twice that.
+class ListRoom {
+ public:
+  explicit ListRoom(std::size_t file_bytes) : left_(file_bytes + (std::size_t{16} << 20)) {}
+
+  Expected<void> take(std::size_t bytes, std::size_t at) {
+    if (bytes > left_)
+      return fail(Code::too_long, "onnx: its lists would take more memory than the file's size + 16 MiB, at byte " +
+                                      std::to_string(at));
+    left_ -= bytes;
+    return {};
+  }
+
+  static constexpr std::size_t kNode = 3 * sizeof(OnnxNode), kInput = 3 * sizeof(std::string_view);
+  static constexpr std::size_t kTensor = sizeof(std::pair<std::string_view, OnnxTensor>) + 128;  // in a map, its dims
+
+ private:
+  std::size_t left_;
+};
 
 /// One field of a message: its number, and a varint, 4 or 8 bytes, or a stretch of bytes.
 struct Field {
@@ -95,12 +114,16 @@ std::string_view text_of(const Field& field) {
 
 std::size_t begin_of(const Field& field, const Fields& fields) { return fields.at() - field.bytes.size(); }
 
-Expected<OnnxNode> read_node(std::span<const std::byte> message, std::size_t base) {
+Expected<OnnxNode> read_node(std::span<const std::byte> message, std::size_t base, ListRoom& room) {
+  HEED_TRY(room.take(ListRoom::kNode, base));
   OnnxNode node;
   for (Fields fields(message, base); !fields.done();) {
     HEED_ASSIGN(const Field field, fields.next());
     if (!field.is_bytes) continue;
-    if (field.number == 1) node.inputs.push_back(text_of(field));
+    if (field.number == 1) {
+      HEED_TRY(room.take(ListRoom::kInput, base));
+      node.inputs.push_back(text_of(field));
+    }
     if (field.number == 3) node.name = text_of(field);
     if (field.number == 4) node.op = text_of(field);
   }
@@ -205,7 +228,7 @@ Expected<void> finish(RawTensor& raw, std::size_t at) {
   return {};
 }
 
-Expected<void> read_tensor(std::span<const std::byte> message, std::size_t base, OnnxGraph& out) {
+Expected<void> read_tensor(std::span<const std::byte> message, std::size_t base, ListRoom& room, OnnxGraph& out) {
   RawTensor raw;
   for (Fields fields(message, base); !fields.done();) {
     HEED_ASSIGN(const Field field, fields.next());
@@ -213,22 +236,22 @@ Expected<void> read_tensor(std::span<const std::byte> message, std::size_t base,
   }
   if (!is_weight(raw)) return {};
   HEED_TRY(finish(raw, base));
+  HEED_TRY(room.take(ListRoom::kTensor, base));
   const auto [place, is_new] = out.tensors.emplace(raw.name, std::move(raw.tensor));
   if (!is_new) return wrong("tensor '" + printable(raw.name) + "' appears twice", base);
   if (!place->second.few.empty()) place->second.data = place->second.few;
   return {};
 }
 
-Expected<void> read_graph(std::span<const std::byte> message, std::size_t base, OnnxGraph& out) {
+Expected<void> read_graph(std::span<const std::byte> message, std::size_t base, ListRoom& room, OnnxGraph& out) {
   for (Fields fields(message, base); !fields.done();) {
     HEED_ASSIGN(const Field field, fields.next());
     if (!field.is_bytes) continue;
     if (field.number == 1) {
-      if (out.nodes.size() == kMostNodes) return wrong("more than a million nodes", fields.at());
-      HEED_ASSIGN(OnnxNode node, read_node(field.bytes, begin_of(field, fields)));
+      HEED_ASSIGN(OnnxNode node, read_node(field.bytes, begin_of(field, fields), room));
       out.nodes.push_back(std::move(node));
     }
-    if (field.number == 5) HEED_TRY(read_tensor(field.bytes, begin_of(field, fields), out));
+    if (field.number == 5) HEED_TRY(read_tensor(field.bytes, begin_of(field, fields), room, out));
   }
   return {};
 }
@@ -243,6 +266,7 @@ std::int64_t OnnxTensor::values() const noexcept {
 
 Expected<OnnxFile> parse_onnx(std::span<const std::byte> bytes) try {
   OnnxFile out;
+  ListRoom room(bytes.size());
   for (Fields fields(bytes, 0); !fields.done();) {
     if (bytes[fields.at()] == std::byte{'{'}) {
       out.rest = bytes.subspan(fields.at());
@@ -252,7 +276,7 @@ Expected<OnnxFile> parse_onnx(std::span<const std::byte> bytes) try {
     if (field.number != 7 || !field.is_bytes) continue;
     if (out.graphs.size() == kMostGraphs) return wrong("more than 16 graphs", fields.at());
     out.graphs.emplace_back();
-    HEED_TRY(read_graph(field.bytes, begin_of(field, fields), out.graphs.back()));
+    HEED_TRY(read_graph(field.bytes, begin_of(field, fields), room, out.graphs.back()));
   }
   if (out.graphs.empty()) return fail(Code::malformed, "onnx: there is no graph in the file");
   return out;

@@ -40,7 +40,8 @@ struct OnnxFile {
 };
 
 /// Reads the protobuf messages ModelProto, GraphProto, NodeProto and TensorProto (onnx.proto of ONNX 1.17); everything
-/// else is passed over. Errors: malformed, by message and byte; unsupported for weights kept in other files.
+/// else is passed over. Errors: malformed, by message and byte; unsupported for weights kept in other files; too_long
+/// for lists that would take more memory than the file's size + 16 MiB.
 Expected<OnnxFile> parse_onnx(std::span<const std::byte> bytes);
 
 }  // namespace heed

@@ -14,8 +14,8 @@
 namespace heed {
 namespace {
 
-constexpr std::string_view kSuffix = ".onnx";
-constexpr std::size_t kMostTokenizerBytes = std::size_t{64} << 20;
+constexpr std::string_view kOnnxSuffix = ".onnx";
+constexpr std::size_t kMostT5TokenizerBytes = std::size_t{64} << 20, kT5SlackBytes = std::size_t{16} << 20;
 constexpr std::int64_t kBlock = 32, kBlockBytes = 34;  // of Q8_0
 
 // Parts of one block, as T5's modules are called.
@@ -94,13 +94,13 @@ class OnnxT5Reader {
 
   Expected<OnnxT5> read() {
     std::string tokenizer;
-    if (path_.ends_with(kSuffix)) {
+    if (path_.ends_with(kOnnxSuffix)) {
       HEED_ASSIGN(tokenizer, read_file(path_));
     } else {
       for (const char* name : {"/encoder.onnx", "/decoder.onnx"}) {
         HEED_ASSIGN(tokenizer, read_file(path_ + name));
       }
-      HEED_ASSIGN(const auto bytes, files_.read(path_ + "/tokenizer.json", kMostTokenizerBytes));
+      HEED_ASSIGN(const auto bytes, files_.read(path_ + "/tokenizer.json", kMostT5TokenizerBytes));
       tokenizer.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     }
     HEED_TRY(out_.index_tensors());
@@ -177,9 +177,18 @@ class OnnxT5Reader {
     return fits ? add_blocks(q, place, turned) : add_floats(t, q, place, turned);
   }
 
+  /// Many nodes may name one tensor, which every one of them would turn round: real files take four times their size at
+  /// most, bytes that become floats.
+  Expected<Buffer> make_room(std::int64_t bytes) {
+    made_bytes_ += static_cast<std::size_t>(bytes);
+    if (made_bytes_ > 4 * out_.file_bytes_ + kT5SlackBytes)
+      return fail(Code::too_long, "onnx: its weights would take more than four times the file's size + 16 MiB");
+    return Buffer::make(static_cast<std::size_t>(bytes));
+  }
+
   Expected<void> add_floats(const OnnxTensor& t, const Quantized& q, const std::string& place, bool turned) {
     const std::int64_t rows = t.dims.size() == 2 ? t.dims[0] : 1, cols = t.dims.back();
-    HEED_ASSIGN(Buffer floats, Buffer::make(static_cast<std::size_t>(rows * cols) * sizeof(float)));
+    HEED_ASSIGN(Buffer floats, make_room(rows * cols * static_cast<std::int64_t>(sizeof(float))));
     auto* out = reinterpret_cast<float*>(floats.data());
     for (std::int64_t r = 0; r < rows; ++r)
       for (std::int64_t c = 0; c < cols; ++c) {
@@ -201,7 +210,7 @@ class OnnxT5Reader {
 
   Expected<void> add_blocks(const Quantized& q, const std::string& place, bool turned) {
     const std::int64_t k = q.q->dims[turned ? 0 : 1], n = q.q->dims[turned ? 1 : 0];
-    HEED_ASSIGN(Buffer blocks, Buffer::make(static_cast<std::size_t>(n * (k / kBlock) * kBlockBytes)));
+    HEED_ASSIGN(Buffer blocks, make_room(n * (k / kBlock) * kBlockBytes));
     const std::uint16_t scale = half_of(q.scale);
     std::byte* out = blocks.data();
     for (std::int64_t row = 0; row < n; ++row)
@@ -261,6 +270,7 @@ class OnnxT5Reader {
 
   std::string path_;
   FileLayer& files_;
+  std::size_t made_bytes_ = 0;
   OnnxT5 out_;
 };
 
@@ -271,7 +281,7 @@ Expected<OnnxT5> OnnxT5::open(const std::string& path, FileLayer& files) try {
 }
 
 bool is_onnx_t5(const std::string& path, FileLayer& files) {
-  if (path.ends_with(kSuffix)) return true;
+  if (path.ends_with(kOnnxSuffix)) return true;
   return files.size(path + "/encoder.onnx").has_value() && files.size(path + "/decoder.onnx").has_value();
 }
 

@@ -65,6 +65,9 @@ TEST(Onnx, TruncatedAtEveryByteIsAnErrorOrLess) {
 TEST(Onnx, EveryMalformedClassHasItsError) {
   expect_error("", Code::malformed, "no graph");
   expect_error("{}", Code::malformed, "no graph");
+  std::string nodes;  // two bytes each
+  for (int i = 0; i < 1 << 20; ++i) nodes += bytes(1, "");
+  expect_error(model(nodes), Code::too_long, "more memory than the file's size");
   std::string many;
   for (int i = 0; i < 17; ++i) many += model("");
   expect_error(many, Code::malformed, "more than 16");
