@@ -60,6 +60,7 @@ constexpr auto kFamilies = std::to_array<Family>({
     {"starcoder", read_starcoder},
     {"codeshell", read_codeshell},
     {"mpt", read_mpt},
+    {"mamba2", read_mamba2},
     {"nemotron_h", read_nemotron_h},
     {"lfm2", read_lfm2},
     {"lfm2moe", read_lfm2},

@@ -45,6 +45,8 @@ Expected<void> check_block(const BlockSpec& b, std::size_t layer) {
   const std::string at = "block " + std::to_string(layer) + ": ";
   const bool has_heads = b.kind == AttentionKind::softmax || b.kind == AttentionKind::linear;
   if (b.has_first_half && has_heads) HEED_TRY(check_heads(b, at));
+  if (b.has_relative_bias && !(b.has_first_half && b.kind == AttentionKind::softmax && b.latent.kv_rank == 0))
+    return fail(Code::unsupported, "model: " + at + "only attention of its own keys has a bias by distance");
   if (b.has_relative_bias && (b.relative.buckets < 4 || b.relative.buckets > 1024 || b.relative.buckets % 4 != 0 ||
                               b.relative.max_distance <= b.relative.buckets || b.relative.max_distance > 1 << 16))
     return wrong(at + "relative buckets must be a multiple of 4 in 4..1024 and fewer than their distance",

@@ -49,8 +49,7 @@ TEST_P(Golden, OneTokenAtATimeGivesTheSameBits) {
   TestModel model(2, best_kernels());
   const auto loaded = model.load(GetParam());
   ASSERT_TRUE(loaded) << loaded.error().text;
-  std::vector<std::int32_t> ids(24);
-  for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::int32_t>((i * 37 + 11) % 64);
+  const std::vector<std::int32_t> ids = some_tokens(24);
   KvCache whole(*model.pages), single(*model.pages);
   const auto all = model.run(whole, ids);
   ASSERT_TRUE(all) << all.error().text;
@@ -74,7 +73,7 @@ INSTANTIATE_TEST_SUITE_P(Kin, Golden,
                                          "minicpm", "arcee", "orion", "qwen", "seed-oss", "exaone", "exaone4", "olmo3",
                                          "ernie4-5", "ernie4-5-moe", "chatglm", "glm4", "glm4moe", "dots1",
                                          "minimax-m2", "hunyuan-dense", "hunyuan-moe", "starcoder", "codeshell", "mpt",
-                                         "lfm2", "lfm2moe", "nemotron-h"),
+                                         "lfm2", "lfm2moe", "nemotron-h", "mamba2"),
                          [](const auto& p) { return test_name(p.param); });
 
 INSTANTIATE_TEST_SUITE_P(Rope, Golden,

@@ -47,5 +47,18 @@ INSTANTIATE_TEST_SUITE_P(
                     Lie{"deepseek3", "deepseek2.attention.kv_lora_rank", 33, "multiples of 32"},
                     Lie{"deepseek3", "deepseek2.nextn_predict_layers", 2, "nextn_predict_layers"}));
 
+INSTANTIATE_TEST_SUITE_P(
+    OfLayers, Refusals,
+    testing::Values(Lie{"llama", "llama.attention.head_count", 0, "heads must be in 1..1024"},
+                    Lie{"llama", "llama.attention.head_count_kv", 0, "kv_heads must divide"},
+                    Lie{"llama", "llama.feed_forward_length", 0, "ffn_dim must be"},
+                    Lie{"exaone4", "exaone4.block_count", 5, "sliding_window_pattern lists 4 layers of 5"},
+                    Lie{"lfm2", "lfm2.shortconv.l_cache", 17, "l_cache"},
+                    Lie{"lfm2", "lfm2.block_count", 4, "head_count_kv has 3 layers of 4"},
+                    Lie{"lfm2", "lfm2.attention.relative_buckets_count", 8, "a bias by distance"},
+                    Lie{"deepseek3", "deepseek2.attention.relative_buckets_count", 8, "a bias by distance"},
+                    Lie{"nemotron-h", "nemotron_h.ssm.time_step_rank", 3, "do not divide"},
+                    Lie{"nemotron-h", "nemotron_h.block_count", 5, "feed_forward_length has 4 layers of 5"}));
+
 }  // namespace
 }  // namespace heed
