@@ -94,6 +94,16 @@ constexpr auto kPhi3 = std::to_array<HfName>({
     {"model.layers.{i}.mlp.gate_up_proj", "blk.{i}.ffn_up"},
 });
 
+constexpr auto kSeedOss = std::to_array<HfName>({
+    {"model.layers.{i}.post_attention_layernorm", "blk.{i}.post_attention_norm"},
+});
+
+constexpr auto kGlm4 = std::to_array<HfName>({
+    {"model.layers.{i}.post_self_attn_layernorm", "blk.{i}.post_attention_norm"},
+    {"model.layers.{i}.post_mlp_layernorm", "blk.{i}.post_ffw_norm"},
+    {"model.layers.{i}.mlp.gate_up_proj", "blk.{i}.ffn_up"},
+});
+
 constexpr auto kStarcoder2 = std::to_array<HfName>({
     {"model.layers.{i}.mlp.c_fc", "blk.{i}.ffn_up"},
     {"model.layers.{i}.mlp.c_proj", "blk.{i}.ffn_down"},
@@ -187,6 +197,11 @@ constexpr auto kFamilies = std::to_array<HfFamily>({
     {"stablelm", "stablelm", {}},
     {"cohere", "command-r", {}},
     {"cohere2", "cohere2", {}},
+    {"arcee", "arcee", {}, true},
+    {"seed_oss", "seed_oss", kSeedOss},
+    {"ernie4_5", "ernie4_5", {}},
+    {"glm", "chatglm", kPhi3},
+    {"glm4", "glm4", kGlm4},
     {.model_type = "bert", .architecture = "bert", .names = kBert, .prefix = "bert.", .facts = kBertFacts},
     {.model_type = "roberta",
      .architecture = "bert",

@@ -14,7 +14,8 @@ import torch
 from models import MODELS
 
 OUT = pathlib.Path(__file__).parents[2] / "tests/golden/hub"
-NAMES = ["llama", "llama3-rope", "mixtral", "qwen2", "qwen2moe", "qwen3", "gemma", "gemma2", "gemma3", "phi3"]
+NAMES = ["llama", "llama3-rope", "mixtral", "qwen2", "qwen2moe", "qwen3", "gemma", "gemma2", "gemma3", "phi3", "arcee", "seed-oss", "ernie4-5",
+         "chatglm", "glm4"]
 SHARDED = {"qwen2"}
 UNPADDED = {"llama", "qwen2", "qwen3"}  # whose goldens were made before models.py named a token for padding
 KEPT = {"config.json", "generation_config.json", "model.safetensors.index.json"}

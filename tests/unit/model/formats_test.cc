@@ -75,7 +75,8 @@ TEST_P(Hub, IsTheModelThatItsGgufIs) {
 
 INSTANTIATE_TEST_SUITE_P(All, Hub,
                          testing::Values("llama", "llama3-rope", "mixtral", "qwen2", "qwen2moe", "qwen3", "gemma",
-                                         "gemma2", "gemma3", "phi3"),
+                                         "gemma2", "gemma3", "phi3", "arcee", "seed-oss", "ernie4-5", "chatglm",
+                                         "glm4"),
                          [](const auto& p) {
                            std::string name = p.param;
                            std::replace(name.begin(), name.end(), '-', '_');
