@@ -75,20 +75,13 @@ Expected<Step> read_strip_accents(const JsonPart&) {
   });
 }
 
-Expected<void> check_replacement(const JsonPart& part, const std::string& text) {
-  if (text.size() <= kLongestReplacement) return {};
-  return part.malformed("expected a text of at most " + std::to_string(kLongestReplacement) + " bytes, got " +
-                        std::to_string(text.size()));
-}
-
 Expected<Step> read_replace(const JsonPart& part) {
   HEED_ASSIGN(const JsonPattern pattern, JsonPattern::read(part.part("pattern")));
-  HEED_ASSIGN(const std::string content, part.need_text("content"));
-  HEED_TRY(check_replacement(part, content));
+  HEED_ASSIGN(const std::string content, read_replacement(part, "content"));
   return Step([pattern, content](Text& text) {
     std::string out;
     std::size_t from = 0;
-    pattern.each_match(text.bytes, [&](std::size_t begin, std::size_t end) {
+    JsonPattern::Search(pattern).each_match(text.bytes, [&](std::size_t begin, std::size_t end) {
       // What replaces several characters stands for the last of them.
       const bool stands_for_first = !content.empty() && (end == 0 || utf8_first(text.bytes).size == end);
       if (begin == 0 && !stands_for_first) text.keeps_start = false;
@@ -102,8 +95,7 @@ Expected<Step> read_replace(const JsonPart& part) {
 }
 
 Expected<Step> read_prepend(const JsonPart& part) {
-  HEED_ASSIGN(const std::string prefix, part.need_text("prepend"));
-  HEED_TRY(check_replacement(part, prefix));
+  HEED_ASSIGN(const std::string prefix, read_replacement(part, "prepend"));
   return Step([prefix](Text& text) {
     if (!text.bytes.empty()) text.bytes.insert(0, prefix);
   });

@@ -21,7 +21,7 @@
 namespace heed {
 namespace {
 
-using Step = PieceSplitter::Step;
+using SplitStep = PieceSplitter::Step;
 using Add = std::function<void(std::size_t, std::size_t)>;
 
 enum class Behavior : unsigned char { removed, isolated, merged_with_previous, merged_with_next, contiguous };
@@ -68,10 +68,11 @@ void add_stretches(const std::vector<Stretch>& stretches, Behavior behavior, con
     if (behavior == Behavior::isolated || !s.is_match) add(s.begin, s.end);
 }
 
-/// The matches that each_match(piece, visit) visits, and what lies between them.
-template <class EachMatch>
-Step split_at(const EachMatch& each_match, Behavior behavior, bool inverts) {
-  return [each_match, behavior, inverts](PieceList& list) {
+/// The matches that each_match(piece, visit) visits, of what begin_list() gives, and what lies between them.
+template <class Begin>
+SplitStep split_at(const Begin& begin_list, Behavior behavior, bool inverts) {
+  return [begin_list, behavior, inverts](PieceList& list) {
+    auto each_match = begin_list();
     std::vector<Stretch> stretches;
     list.split([&](std::string_view piece, const Add& add) {
       stretches.clear();
@@ -89,7 +90,7 @@ Step split_at(const EachMatch& each_match, Behavior behavior, bool inverts) {
 
 /// Every character that is(code point) is a match.
 template <class Is>
-Step split_at_characters(const Is& is, Behavior behavior) {
+SplitStep split_at_characters(const Is& is, Behavior behavior) {
   if (behavior == Behavior::removed || behavior == Behavior::isolated) {
     std::array<bool, 128> is_ascii_match{};
     for (std::uint32_t code = 0; code < 128; ++code) is_ascii_match[code] = is(code);
@@ -115,26 +116,26 @@ Step split_at_characters(const Is& is, Behavior behavior) {
       });
     };
   }
-  const auto each_match = [is](std::string_view piece, const Add& visit) {
+  const auto each_match = [is](std::string_view piece, const auto& visit) {
     for (std::size_t at = 0; at < piece.size();) {
       const Utf8Char c = utf8_first(piece.substr(at));
       if (is(c.code_point)) visit(at, at + c.size);
       at += c.size;
     }
   };
-  return split_at(each_match, behavior, false);
+  return split_at([each_match] { return each_match; }, behavior, false);
 }
 
-bool is_space(std::uint32_t code) noexcept { return char_class(code) == CharClass::space; }
+bool is_space_class(std::uint32_t code) noexcept { return char_class(code) == CharClass::space; }
 bool is_punctuation(std::uint32_t code) noexcept { return bert_class(code) == BertClass::punctuation; }
 
-Step in_turn(std::vector<Step> steps) {
+SplitStep in_turn(std::vector<SplitStep> steps) {
   return [steps = std::move(steps)](PieceList& list) {
-    for (const Step& step : steps) step(list);
+    for (const SplitStep& step : steps) step(list);
   };
 }
 
-Step split_by_scanner(PreTokenizer scanner) {
+SplitStep split_by_scanner(PreTokenizer scanner) {
   return [scanner](PieceList& list) {
     std::vector<std::string_view> parts;
     list.split([&](std::string_view piece, const Add& add) {
@@ -148,10 +149,10 @@ Step split_by_scanner(PreTokenizer scanner) {
   };
 }
 
-Expected<Step> read_byte_level(const JsonPart& part) {
+Expected<SplitStep> read_byte_level_split(const JsonPart& part) {
   HEED_ASSIGN(const bool adds_space, part.flag("add_prefix_space", true));
   HEED_ASSIGN(const bool splits, part.flag("use_regex", true));
-  std::vector<Step> steps;
+  std::vector<SplitStep> steps;
   if (adds_space) {
     steps.emplace_back([](PieceList& list) {
       list.rewrite([](std::size_t, std::string_view piece, std::string& out) {
@@ -183,19 +184,23 @@ std::optional<PreTokenizer> scanner_of(std::string_view expression) {
   return std::nullopt;
 }
 
-Expected<Step> read_split(const JsonPart& part) {
+Expected<SplitStep> read_split(const JsonPart& part) {
   HEED_ASSIGN(const JsonPattern pattern, JsonPattern::read(part.part("pattern")));
   HEED_ASSIGN(const Behavior behavior, read_behavior(part, ""));
   HEED_ASSIGN(const bool inverts, part.flag("invert", false));
   const auto scanner = pattern.is_regex() ? scanner_of(pattern.spelled()) : std::nullopt;
   if (scanner && behavior == Behavior::isolated) return split_by_scanner(*scanner);
-  return split_at([pattern](std::string_view piece, const Add& visit) { pattern.each_match(piece, visit); }, behavior,
-                  inverts);
+  const auto begin_list = [pattern] {
+    return [search = JsonPattern::Search(pattern)](std::string_view piece, const auto& visit) mutable {
+      search.each_match(piece, visit);
+    };
+  };
+  return split_at(begin_list, behavior, inverts);
 }
 
 /// Runs of \w and runs of what is neither \w nor \s.
-Expected<Step> read_whitespace(const JsonPart&) {
-  return Step([](PieceList& list) {
+Expected<SplitStep> read_whitespace(const JsonPart&) {
+  return SplitStep([](PieceList& list) {
     list.split([](std::string_view piece, const auto& add) {
       std::size_t begin = 0;
       WordClass last = WordClass::space;
@@ -214,19 +219,21 @@ Expected<Step> read_whitespace(const JsonPart&) {
   });
 }
 
-Expected<Step> read_whitespace_split(const JsonPart&) { return split_at_characters(is_space, Behavior::removed); }
-
-Expected<Step> read_bert(const JsonPart&) {
-  return in_turn(
-      {split_at_characters(is_space, Behavior::removed), split_at_characters(is_punctuation, Behavior::isolated)});
+Expected<SplitStep> read_whitespace_split(const JsonPart&) {
+  return split_at_characters(is_space_class, Behavior::removed);
 }
 
-Expected<Step> read_punctuation(const JsonPart& part) {
+Expected<SplitStep> read_bert_split(const JsonPart&) {
+  return in_turn({split_at_characters(is_space_class, Behavior::removed),
+                  split_at_characters(is_punctuation, Behavior::isolated)});
+}
+
+Expected<SplitStep> read_punctuation(const JsonPart& part) {
   HEED_ASSIGN(const Behavior behavior, read_behavior(part, "Isolated"));
   return split_at_characters(is_punctuation, behavior);
 }
 
-Expected<Step> read_digits(const JsonPart& part) {
+Expected<SplitStep> read_digits(const JsonPart& part) {
   HEED_ASSIGN(const bool one_by_one, part.flag("individual_digits", false));
   return split_at_characters([](std::uint32_t code) { return char_class(code) == CharClass::number; },
                              one_by_one ? Behavior::isolated : Behavior::contiguous);
@@ -240,13 +247,13 @@ Expected<std::string> read_character(const JsonPart& part, const char* key) {
   return text;
 }
 
-Expected<Step> read_delimiter(const JsonPart& part) {
+Expected<SplitStep> read_delimiter(const JsonPart& part) {
   HEED_ASSIGN(const std::string delimiter, read_character(part, "delimiter"));
   return split_at_characters([code = utf8_first(delimiter).code_point](std::uint32_t c) { return c == code; },
                              Behavior::removed);
 }
 
-Expected<Step> read_metaspace(const JsonPart& part) {
+Expected<SplitStep> read_metaspace(const JsonPart& part) {
   HEED_ASSIGN(const std::string mark, read_character(part, "replacement"));
   HEED_ASSIGN(const bool adds_space, part.flag("add_prefix_space", true));  // of older files
   HEED_ASSIGN(const std::string scheme, part.text("prepend_scheme", adds_space ? "always" : "never"));
@@ -254,7 +261,7 @@ Expected<Step> read_metaspace(const JsonPart& part) {
   if (scheme != "always" && scheme != "never" && scheme != "first")
     return part.unsupported("prepend_scheme: expected always, never or first, got " + scheme);
   if (!adds_space && scheme != "never") return part.malformed("add_prefix_space: expected what prepend_scheme says");
-  std::vector<Step> steps;
+  std::vector<SplitStep> steps;
   steps.emplace_back([mark, scheme](PieceList& list) {
     const bool keeps_start = !list.pieces.empty() && list.is_start(0);
     list.rewrite([&](std::size_t i, std::string_view piece, std::string& out) {
@@ -277,15 +284,15 @@ Expected<Step> read_metaspace(const JsonPart& part) {
   return in_turn(std::move(steps));
 }
 
-constexpr auto kReaders = std::to_array<StepReader<Step>>({
-    {"ByteLevel", read_byte_level},
+constexpr auto kSplitReaders = std::to_array<StepReader<SplitStep>>({
+    {"ByteLevel", read_byte_level_split},
     {"Split", read_split},
     {"Whitespace", read_whitespace},
     {"WhitespaceSplit", read_whitespace_split},
     {"Punctuation", read_punctuation},
     {"Digits", read_digits},
     {"Metaspace", read_metaspace},
-    {"BertPreTokenizer", read_bert},
+    {"BertPreTokenizer", read_bert_split},
     {"CharDelimiterSplit", read_delimiter},
 });
 
@@ -298,7 +305,7 @@ Expected<PieceSplitter> PieceSplitter::read(const JsonPart& part) {
 }
 
 Expected<void> PieceSplitter::add(const JsonPart& part) {
-  return add_steps<Step>(part, {"pre-tokenizer", "pretokenizers", kReaders}, steps_);
+  return add_steps<SplitStep>(part, {"pre-tokenizer", "pretokenizers", kSplitReaders}, steps_);
 }
 
 }  // namespace heed

@@ -12,60 +12,87 @@
 
 namespace heed {
 
-struct Regex::Code {
-  pcre2_code* compiled = nullptr;
-
-  explicit Code(pcre2_code* code) noexcept : compiled(code) {}
-  ~Code() { pcre2_code_free(compiled); }
-  Code(const Code&) = delete;
-  Code& operator=(const Code&) = delete;
-};
-
 namespace {
 
 // Steps of one match: what the known expressions need is a few for each character.
-constexpr std::uint32_t kMostSteps = 10'000'000;
+constexpr std::uint32_t kMostMatchSteps = 10'000'000;
+constexpr std::size_t kNoEnd = static_cast<std::size_t>(-1);
 
-struct FreeMatch {
-  void operator()(pcre2_match_data* data) const noexcept { pcre2_match_data_free(data); }
-};
-struct FreeContext {
-  void operator()(pcre2_match_context* context) const noexcept { pcre2_match_context_free(context); }
-};
 struct FreeCompileContext {
   void operator()(pcre2_compile_context* context) const noexcept { pcre2_compile_context_free(context); }
 };
 
-// What one call of each_match() needs.
-class Matcher {
- public:
-  Matcher() : data_(pcre2_match_data_create(1, nullptr)), context_(pcre2_match_context_create(nullptr)) {
-    if (context_) pcre2_set_match_limit(context_.get(), kMostSteps);
-  }
+}  // namespace
 
-  /// The first match at or after `from`.
-  bool next(const pcre2_code* code, std::string_view text, std::size_t from, std::uint32_t options, std::size_t& begin,
-            std::size_t& end) const noexcept {
-    if (!data_ || !context_) return false;
-    const auto match = [&](std::uint32_t more) {
-      return pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from,
-                         PCRE2_NO_UTF_CHECK | options | more, data_.get(), context_.get());
-    };
-    int found = match(0);
-    if (found == PCRE2_ERROR_JIT_STACKLIMIT) found = match(PCRE2_NO_JIT);
-    if (found < 0) return false;
-    const PCRE2_SIZE* range = pcre2_get_ovector_pointer(data_.get());
-    begin = range[0];
-    end = range[1];
-    return begin <= end && begin >= from;  // \K may turn them round
-  }
+struct Regex::Code {
+  pcre2_code* compiled = nullptr;
+  bool is_native = false;  // machine code, which is called without checks of its arguments
+  pcre2_match_context* limits = nullptr;
 
- private:
-  std::unique_ptr<pcre2_match_data, FreeMatch> data_;
-  std::unique_ptr<pcre2_match_context, FreeContext> context_;
+  explicit Code(pcre2_code* code) noexcept : compiled(code), limits(pcre2_match_context_create(nullptr)) {
+    is_native = pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;  // where it cannot, matching interprets
+    if (limits) pcre2_set_match_limit(limits, kMostMatchSteps);
+  }
+  ~Code() {
+    pcre2_match_context_free(limits);
+    pcre2_code_free(compiled);
+  }
+  Code(const Code&) = delete;
+  Code& operator=(const Code&) = delete;
 };
 
-}  // namespace
+struct Regex::Search::Data {
+  pcre2_match_data* match = pcre2_match_data_create(1, nullptr);
+
+  Data() = default;
+  ~Data() { pcre2_match_data_free(match); }
+  Data(const Data&) = delete;
+  Data& operator=(const Data&) = delete;
+};
+
+Regex::Search::Search(const Regex& regex)
+    : whole_(regex.code_.get()), known_(regex.known_.get()), data_(std::make_unique<Data>()) {}
+Regex::Search::~Search() = default;
+Regex::Search::Search(Search&& other) noexcept = default;
+
+void Regex::Search::begin_text(std::string_view text, Empty empty) noexcept {
+  text_ = text.empty() ? std::string_view("") : text;  // never null
+  code_ = known_ != nullptr && !has_new_characters(text) ? known_ : whole_;
+  options_ = empty == Empty::skip ? PCRE2_NOTEMPTY : 0;
+  from_ = 0;
+  last_end_ = kNoEnd;
+}
+
+/// The first match at or after `from_`.
+bool Regex::Search::match() noexcept {
+  if (is_spent_ || data_->match == nullptr || !code_->limits) return false;
+  const auto* text = reinterpret_cast<PCRE2_SPTR>(text_.data());
+  int found = PCRE2_ERROR_JIT_STACKLIMIT;
+  if (code_->is_native)
+    found = pcre2_jit_match(code_->compiled, text, text_.size(), from_, options_, data_->match, code_->limits);
+  if (found == PCRE2_ERROR_JIT_STACKLIMIT)
+    found = pcre2_match(code_->compiled, text, text_.size(), from_, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT | options_,
+                        data_->match, code_->limits);
+  is_spent_ = found < 0 && found != PCRE2_ERROR_NOMATCH;
+  if (found < 0) return false;
+  const PCRE2_SIZE* range = pcre2_get_ovector_pointer(data_->match);
+  begin_ = range[0];
+  end_ = range[1];
+  return begin_ <= end_ && begin_ >= from_;  // \K may turn them round
+}
+
+bool Regex::Search::next() noexcept {
+  while (from_ <= text_.size() && match()) {
+    if (begin_ == end_ && end_ == last_end_) {
+      if (from_ == text_.size()) return false;
+      from_ += utf8_first(text_.substr(from_)).size;
+      continue;
+    }
+    from_ = last_end_ = end_;
+    return true;
+  }
+  return false;
+}
 
 Expected<Regex> Regex::compile(std::string_view pattern) {
   int error = 0;
@@ -83,30 +110,16 @@ Expected<Regex> Regex::compile(std::string_view pattern) {
   }
   Regex out;
   out.code_ = std::make_shared<const Code>(code);
-  pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);  // where it cannot, matching interprets
   return out;
 }
 
 Expected<Regex> Regex::compile_oniguruma(std::string_view pattern) {
-  HEED_ASSIGN(const std::string translated, pcre_of_oniguruma(pattern));
-  return compile(translated);
-}
-
-void Regex::each_match(std::string_view text, Empty empty,
-                       const std::function<void(std::size_t, std::size_t)>& visit) const {
-  const Matcher matcher;
-  const std::uint32_t options = empty == Empty::skip ? PCRE2_NOTEMPTY : 0;
-  constexpr std::size_t kNone = static_cast<std::size_t>(-1);
-  std::size_t from = 0, last_end = kNone, begin = 0, end = 0;
-  while (from <= text.size() && matcher.next(code_->compiled, text, from, options, begin, end)) {
-    if (begin == end && end == last_end) {
-      if (from == text.size()) return;
-      from += utf8_first(text.substr(from)).size;
-      continue;
-    }
-    from = last_end = end;
-    visit(begin, end);
-  }
+  HEED_ASSIGN(const PcrePatterns translated, pcre_of_oniguruma(pattern));
+  HEED_ASSIGN(Regex out, compile(translated.whole));
+  if (translated.known == translated.whole) return out;
+  HEED_ASSIGN(Regex known, compile(translated.known));
+  out.known_ = std::move(known.code_);
+  return out;
 }
 
 }  // namespace heed

@@ -6,9 +6,9 @@
 namespace heed {
 namespace {
 
-void cut_piece(const Regex& expression, std::string_view piece, std::vector<std::string_view>& out) {
+void cut_piece(Regex::Search& search, std::string_view piece, std::vector<std::string_view>& out) {
   std::size_t at = 0;
-  expression.each_match(piece, Regex::Empty::skip, [&](std::size_t begin, std::size_t end) {
+  search.each_match(piece, Regex::Empty::skip, [&](std::size_t begin, std::size_t end) {
     if (at < begin) out.push_back(piece.substr(at, begin - at));
     out.push_back(piece.substr(begin, end - begin));
     at = end;
@@ -39,15 +39,16 @@ Expected<RegexSplit> RegexSplit::compile(std::span<const std::string_view> patte
 }
 
 void RegexSplit::cut(std::string_view text, std::vector<std::string_view>& pieces) const {
+  std::vector<Regex::Search> searches(expressions_.begin(), expressions_.end());
   std::vector<std::string_view> parts, next;
   for (std::size_t begin = 0; begin < text.size();) {
     const bool valid = utf8_first(text.substr(begin)).valid;
     const std::size_t end = run_end(text, begin, valid);
     parts.assign(1, text.substr(begin, end - begin));
-    for (const Regex& expression : expressions_) {
+    for (Regex::Search& search : searches) {
       if (!valid) break;
       next.clear();
-      for (const std::string_view part : parts) cut_piece(expression, part, next);
+      for (const std::string_view part : parts) cut_piece(search, part, next);
       parts.swap(next);
     }
     pieces.insert(pieces.end(), parts.begin(), parts.end());

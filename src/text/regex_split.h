@@ -16,7 +16,7 @@ class RegexSplit {
   static Expected<RegexSplit> compile(std::span<const std::string_view> patterns);
 
   /// Appends the pieces of `text`, in order and without gaps; views into it. A run of invalid bytes is a piece. Where
-  /// an expression asks for too much time the rest of its piece stays whole.
+  /// an expression asks for too much time it cuts no more.
   void cut(std::string_view text, std::vector<std::string_view>& pieces) const;
 
   bool is_empty() const noexcept { return expressions_.empty(); }

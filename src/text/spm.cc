@@ -102,7 +102,7 @@ class SpmTokenizer final : public TokenizerBase {
 
   /// Where the first word ends, which follows a space that is not in the text.
   std::size_t first_word_end(std::string_view text) const noexcept {
-    const bool is_cut = text.starts_with(kSpaceMark) && cuts_.may_cut_after(kSpaceMark.back());
+    const bool is_cut = text.starts_with(kSpaceMark) && cuts_.may_cut_spaces();
     return text.empty() || is_cut ? 0 : cuts_.word_end(text, 0, kLongestStretchBytes);
   }
 

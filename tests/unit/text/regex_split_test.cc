@@ -101,5 +101,17 @@ TEST(RegexSplit, AnExpressionThatExplodesLeavesItsPieceWhole) {
   EXPECT_EQ(pieces.size(), 1u);
 }
 
+// Each piece by itself would take all the steps that a match may.
+TEST(RegexSplit, AnExpressionExplodesOnce) {
+  const std::string_view patterns[] = {" ", "(a+)+\\z"};
+  const auto made = RegexSplit::compile(patterns);
+  ASSERT_TRUE(made);
+  std::string text;
+  for (int i = 0; i < 100'000; ++i) text += std::string(64, 'a') + "b ";
+  Pieces pieces;
+  made->cut(text, pieces);
+  EXPECT_EQ(pieces.size(), 200'000u);
+}
+
 }  // namespace
 }  // namespace heed
