@@ -42,12 +42,18 @@ Expected<TokenDecoder> TokenDecoder::read(const JsonPart& part) {
   return out;
 }
 
+Expected<void> TokenDecoder::replace(const JsonPart& part, std::string from, std::string to) {
+  if (replaced_.size() == kMostSteps)
+    return part.malformed("expected at most " + std::to_string(kMostSteps) + " steps");
+  replaced_.emplace_back(std::move(from), std::move(to));
+  return {};
+}
+
 Expected<void> TokenDecoder::add_replace(const JsonPart& part) {
   HEED_ASSIGN(const JsonPattern pattern, JsonPattern::read(part.part("pattern")));
-  HEED_ASSIGN(std::string content, part.need_text("content"));
+  HEED_ASSIGN(std::string content, read_replacement(part, "content"));
   if (pattern.is_regex()) return part.unsupported("pattern: expected a String, got a Regex");
-  replaced_.emplace_back(pattern.spelled(), std::move(content));
-  return {};
+  return replace(part, pattern.spelled(), std::move(content));
 }
 
 Expected<void> TokenDecoder::add_strip(const JsonPart& part) {
@@ -63,9 +69,8 @@ Expected<void> TokenDecoder::add_metaspace(const JsonPart& part) {
   HEED_ASSIGN(std::string mark, part.text("replacement", std::string(kSpaceMark)));
   HEED_ASSIGN(const bool adds_space, part.flag("add_prefix_space", true));
   HEED_ASSIGN(const std::string scheme, part.text("prepend_scheme", adds_space ? "always" : "never"));
-  replaced_.emplace_back(std::move(mark), " ");
   if (scheme != "never") strips_ = 1;
-  return {};
+  return replace(part, std::move(mark), " ");
 }
 
 Expected<void> TokenDecoder::add_word_piece(const JsonPart& part) {
@@ -98,7 +103,9 @@ Expected<void> TokenDecoder::add(const JsonPart& part) {
 
 std::string TokenDecoder::bytes(std::string_view spelled, bool is_first) const {
   std::string text(spelled);
-  for (const auto& [from, to] : replaced_) text = replaced(text, from, to);
+  const GrowthBound bound(spelled.size());
+  for (const auto& [from, to] : replaced_)
+    if (bound.holds(text.size())) text = replaced(text, from, to);
   if (const int byte = has_bytes_ ? byte_spelled(text) : -1; byte >= 0)
     return std::string(1, static_cast<char>(static_cast<unsigned char>(byte)));
   if (has_stand_ins_) text = bytes_of_stand_ins(text);

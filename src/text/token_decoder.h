@@ -23,6 +23,7 @@ class TokenDecoder {
 
  private:
   Expected<void> add(const JsonPart& part);
+  Expected<void> replace(const JsonPart& part, std::string from, std::string to);
   Expected<void> add_replace(const JsonPart& part);
   Expected<void> add_strip(const JsonPart& part);
   Expected<void> add_metaspace(const JsonPart& part);

@@ -27,6 +27,12 @@ class WordPieceTokenizer final : public TokenizerBase {
     HEED_ASSIGN(const std::int64_t unknown, metadata.integer("tokenizer.ggml.unknown_token_id",
                                                              vocabulary_.find("[UNK]"), -1, vocabulary_.size() - 1));
     unknown_ = static_cast<std::int32_t>(unknown);
+    // Files give [UNK] the type of a control token, and words without pieces still become it; but never what begins or
+    // ends a text.
+    const auto ends = end_tokens();
+    const bool has_role = unknown_ == bos_ || std::find(ends.begin(), ends.end(), unknown_) != ends.end();
+    if (kind(unknown_) == TokenKind::control && has_role) unknown_ = -1;
+    if (kind(unknown_) == TokenKind::control) vocabulary_.set_kind(unknown_, TokenKind::unknown);
     HEED_ASSIGN(options_.lowercase, metadata.flag("tokenizer.ggml.normalizer.lowercase", true));
     HEED_ASSIGN(options_.strip_accents, metadata.flag("tokenizer.ggml.normalizer.strip_accents", options_.lowercase));
     return {};

@@ -96,7 +96,8 @@ Expected<Value> function_joiner(const Call& call) {
 Expected<Value> function_raise(const Call& call) {
   HEED_ASSIGN(const Arguments given, Arguments::bind(call, {"message"}, 1));
   HEED_ASSIGN(const TextPtr message, given.text(call.runtime.budget, 0));
-  return fail(Code::invalid_argument, message->bytes);
+  return fail(Code::invalid_argument,
+              message->bytes.empty() ? "chat template: raise_exception without a text" : message->bytes);
 }
 
 Expected<Value> function_strftime(const Call& call) {

@@ -242,6 +242,7 @@ TEST(ChatTemplateErrors, RaiseExceptionGivesItsText) {
   EXPECT_EQ(error.code, Code::invalid_argument);
   EXPECT_EQ(error.text, "roles user");
   EXPECT_EQ(error.where, "2:19");
+  EXPECT_EQ(error_of("{{ raise_exception(missing) }}").text, "chat template: raise_exception without a text");
 }
 
 TEST(ChatTemplateErrors, NameTheUndefined) {

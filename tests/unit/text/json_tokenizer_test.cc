@@ -8,12 +8,12 @@
 namespace heed {
 namespace {
 
-using Json = nlohmann::json;
+using SortedJson = nlohmann::json;
 using Ids = std::vector<std::int32_t>;
 
 /// a 0, b 1, ab 2, a space's mark 3, <s> 4 (special), <tool> 5 (not), <end> 6 (special, normalized).
-Json small_file() {
-  return Json::parse(R"({
+SortedJson small_file() {
+  return SortedJson::parse(R"({
     "version": "1.0", "truncation": null, "padding": null,
     "added_tokens": [
       {"id": 4, "content": "<s>", "special": true, "normalized": false},
@@ -29,7 +29,7 @@ Json small_file() {
       "vocab": {"a": 0, "b": 1, "ab": 2, "▁": 3}, "merges": [["a", "b"]]}})");
 }
 
-std::unique_ptr<Tokenizer> load(const Json& file) {
+std::unique_ptr<Tokenizer> load(const SortedJson& file) {
   auto t = Tokenizer::from_json(file.dump());
   EXPECT_TRUE(t) << t.error().text;
   return t ? std::move(*t) : nullptr;
@@ -70,7 +70,7 @@ TEST(JsonTokenizer, KindsAndSpellings) {
 }
 
 TEST(JsonTokenizer, InvalidBytesAreReplaced) {
-  Json file = small_file();
+  SortedJson file = small_file();
   file["model"]["vocab"]["\uFFFD"] = 7;
   const auto t = load(file);
   ASSERT_TRUE(t);
@@ -84,13 +84,13 @@ struct Broken {
   const char* what;
   Code code;
   const char* where;  // the part that the error names
-  void (*breaks)(Json&);
+  void (*breaks)(SortedJson&);
 };
 
 class BrokenTokenizerJson : public testing::TestWithParam<Broken> {};
 
 TEST_P(BrokenTokenizerJson, IsANamedError) {
-  Json file = small_file();
+  SortedJson file = small_file();
   GetParam().breaks(file);
   const auto t = Tokenizer::from_json(file.dump());
   ASSERT_FALSE(t);
@@ -98,101 +98,101 @@ TEST_P(BrokenTokenizerJson, IsANamedError) {
   EXPECT_EQ(t.error().where, GetParam().where) << t.error().text;
 }
 
-Json typed(const char* type) { return {{"type", type}}; }
-Json split(const char* regex) {
+SortedJson typed(const char* type) { return {{"type", type}}; }
+SortedJson split(const char* regex) {
   return {{"type", "Split"}, {"pattern", {{"Regex", regex}}}, {"behavior", "Isolated"}, {"invert", false}};
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Tokenizer, BrokenTokenizerJson,
     testing::Values(
-        Broken{"NoModel", Code::malformed, "tokenizer.json", [](Json& f) { f.erase("model"); }},
-        Broken{"ModelIsAText", Code::malformed, "tokenizer.json", [](Json& f) { f["model"] = "BPE"; }},
-        Broken{"UnknownModel", Code::unsupported, "model", [](Json& f) { f["model"]["type"] = "Lattice"; }},
+        Broken{"NoModel", Code::malformed, "tokenizer.json", [](SortedJson& f) { f.erase("model"); }},
+        Broken{"ModelIsAText", Code::malformed, "tokenizer.json", [](SortedJson& f) { f["model"] = "BPE"; }},
+        Broken{"UnknownModel", Code::unsupported, "model", [](SortedJson& f) { f["model"]["type"] = "Lattice"; }},
         Broken{"NoTokens", Code::malformed, "tokenizer.json",
-               [](Json& f) {
-                 f["model"]["vocab"] = Json::object();
-                 f["added_tokens"] = Json::array();
+               [](SortedJson& f) {
+                 f["model"]["vocab"] = SortedJson::object();
+                 f["added_tokens"] = SortedJson::array();
                }},
-        Broken{"IdTwice", Code::malformed, "tokenizer.json", [](Json& f) { f["model"]["vocab"]["c"] = 1; }},
+        Broken{"IdTwice", Code::malformed, "tokenizer.json", [](SortedJson& f) { f["model"]["vocab"]["c"] = 1; }},
         Broken{"IdOfAnAddedTokenTwice", Code::malformed, "tokenizer.json",
-               [](Json& f) { f["model"]["vocab"]["c"] = 5; }},
-        Broken{"TokenTwice", Code::malformed, "tokenizer.json", [](Json& f) { f["added_tokens"][1]["content"] = "a"; }},
-        Broken{"HugeId", Code::malformed, "tokenizer.json", [](Json& f) { f["model"]["vocab"]["c"] = 4'000'000'000U; }},
-        Broken{"NegativeId", Code::malformed, "tokenizer.json", [](Json& f) { f["model"]["vocab"]["c"] = -1; }},
-        Broken{"HalfAnId", Code::malformed, "tokenizer.json", [](Json& f) { f["model"]["vocab"]["c"] = 7.5; }},
+               [](SortedJson& f) { f["model"]["vocab"]["c"] = 5; }},
+        Broken{"TokenTwice", Code::malformed, "tokenizer.json", [](SortedJson& f) { f["added_tokens"][1]["content"] = "a"; }},
+        Broken{"HugeId", Code::malformed, "tokenizer.json", [](SortedJson& f) { f["model"]["vocab"]["c"] = 4'000'000'000U; }},
+        Broken{"NegativeId", Code::malformed, "tokenizer.json", [](SortedJson& f) { f["model"]["vocab"]["c"] = -1; }},
+        Broken{"HalfAnId", Code::malformed, "tokenizer.json", [](SortedJson& f) { f["model"]["vocab"]["c"] = 7.5; }},
         Broken{"ScoresForBpe", Code::malformed, "model",
-               [](Json& f) { f["model"]["vocab"] = Json::array({{"a", 1}}); }},
-        Broken{"IdsForUnigram", Code::malformed, "model", [](Json& f) { f["model"]["type"] = "Unigram"; }},
+               [](SortedJson& f) { f["model"]["vocab"] = SortedJson::array({{"a", 1}}); }},
+        Broken{"IdsForUnigram", Code::malformed, "model", [](SortedJson& f) { f["model"]["type"] = "Unigram"; }},
         Broken{"MergeOfStrangers", Code::malformed, "model",
-               [](Json& f) { f["model"]["merges"] = Json::array({"a x"}); }},
+               [](SortedJson& f) { f["model"]["merges"] = SortedJson::array({"a x"}); }},
         Broken{"MergeToAStranger", Code::malformed, "model",
-               [](Json& f) { f["model"]["merges"] = Json::array({"b a"}); }},
-        Broken{"Dropout", Code::unsupported, "model", [](Json& f) { f["model"]["dropout"] = 0.1; }},
-        Broken{"UnknownIsNoToken", Code::malformed, "model", [](Json& f) { f["model"]["unk_token"] = "<unk>"; }},
-        Broken{"FlagIsANumber", Code::malformed, "model", [](Json& f) { f["model"]["fuse_unk"] = 1; }},
-        Broken{"AddedTokensAreAnObject", Code::malformed, "", [](Json& f) { f["added_tokens"] = Json::object(); }},
+               [](SortedJson& f) { f["model"]["merges"] = SortedJson::array({"b a"}); }},
+        Broken{"Dropout", Code::unsupported, "model", [](SortedJson& f) { f["model"]["dropout"] = 0.1; }},
+        Broken{"UnknownIsNoToken", Code::malformed, "model", [](SortedJson& f) { f["model"]["unk_token"] = "<unk>"; }},
+        Broken{"FlagIsANumber", Code::malformed, "model", [](SortedJson& f) { f["model"]["fuse_unk"] = 1; }},
+        Broken{"AddedTokensAreAnObject", Code::malformed, "", [](SortedJson& f) { f["added_tokens"] = SortedJson::object(); }},
         Broken{"AddedTokenWithoutContent", Code::malformed, ".added_tokens[0]",
-               [](Json& f) { f["added_tokens"][0].erase("content"); }},
+               [](SortedJson& f) { f["added_tokens"][0].erase("content"); }},
         Broken{"AddedTokenWithoutId", Code::malformed, ".added_tokens[1]",
-               [](Json& f) { f["added_tokens"][1].erase("id"); }},
+               [](SortedJson& f) { f["added_tokens"][1].erase("id"); }},
         Broken{"AddedTokenOfNothing", Code::malformed, ".added_tokens[0]",
-               [](Json& f) { f["added_tokens"][0]["content"] = ""; }},
+               [](SortedJson& f) { f["added_tokens"][0]["content"] = ""; }},
         Broken{"AddedTokenOfMuch", Code::malformed, ".added_tokens[0]",
-               [](Json& f) { f["added_tokens"][0]["content"] = std::string(513, 'x'); }},
-        Broken{"UnknownNormalizer", Code::unsupported, "normalizer", [](Json& f) { f["normalizer"] = typed("Nmt"); }},
+               [](SortedJson& f) { f["added_tokens"][0]["content"] = std::string(513, 'x'); }},
+        Broken{"UnknownNormalizer", Code::unsupported, "normalizer", [](SortedJson& f) { f["normalizer"] = typed("Nmt"); }},
         Broken{"NormalizerWithoutType", Code::malformed, "normalizer",
-               [](Json& f) { f["normalizer"] = Json::object(); }},
+               [](SortedJson& f) { f["normalizer"] = SortedJson::object(); }},
         Broken{"UnknownNormalizerWithin", Code::unsupported, "normalizer.normalizers[1]",
-               [](Json& f) { f["normalizer"] = {{"type", "Sequence"}, {"normalizers", {typed("NFC"), typed("X")}}}; }},
+               [](SortedJson& f) { f["normalizer"] = {{"type", "Sequence"}, {"normalizers", {typed("NFC"), typed("X")}}}; }},
         Broken{"CharsmapIsNoBase64", Code::malformed, "normalizer",
-               [](Json& f) { f["normalizer"] = {{"type", "Precompiled"}, {"precompiled_charsmap", "!!!!"}}; }},
+               [](SortedJson& f) { f["normalizer"] = {{"type", "Precompiled"}, {"precompiled_charsmap", "!!!!"}}; }},
         Broken{"CharsmapIsCut", Code::malformed, "normalizer",
-               [](Json& f) { f["normalizer"] = {{"type", "Precompiled"}, {"precompiled_charsmap", "AAEAAAAA"}}; }},
+               [](SortedJson& f) { f["normalizer"] = {{"type", "Precompiled"}, {"precompiled_charsmap", "AAEAAAAA"}}; }},
         Broken{"UnknownPreTokenizer", Code::unsupported, "pre_tokenizer",
-               [](Json& f) { f["pre_tokenizer"] = typed("UnicodeScripts"); }},
+               [](SortedJson& f) { f["pre_tokenizer"] = typed("UnicodeScripts"); }},
         Broken{"UnknownBehavior", Code::unsupported, "pre_tokenizer",
-               [](Json& f) {
+               [](SortedJson& f) {
                  f["pre_tokenizer"] = split("a");
                  f["pre_tokenizer"]["behavior"] = "Torn";
                }},
         Broken{"NoPattern", Code::malformed, "pre_tokenizer.pattern",
-               [](Json& f) { f["pre_tokenizer"] = typed("Split"); }},
+               [](SortedJson& f) { f["pre_tokenizer"] = typed("Split"); }},
         Broken{"BrokenRegex", Code::invalid_argument, "pre_tokenizer.pattern",
-               [](Json& f) { f["pre_tokenizer"] = split("(a"); }},
+               [](SortedJson& f) { f["pre_tokenizer"] = split("(a"); }},
         Broken{"BackReference", Code::unsupported, "pre_tokenizer.pattern",
-               [](Json& f) { f["pre_tokenizer"] = split(R"((a)\1)"); }},
+               [](SortedJson& f) { f["pre_tokenizer"] = split(R"((a)\1)"); }},
         Broken{"ClassInAClass", Code::unsupported, "pre_tokenizer.pattern",
-               [](Json& f) { f["pre_tokenizer"] = split("[a[bc]]"); }},
+               [](SortedJson& f) { f["pre_tokenizer"] = split("[a[bc]]"); }},
         Broken{"HexDigits", Code::unsupported, "pre_tokenizer.pattern",
-               [](Json& f) { f["pre_tokenizer"] = split(R"(\h+)"); }},
+               [](SortedJson& f) { f["pre_tokenizer"] = split(R"(\h+)"); }},
         Broken{"UnknownProperty", Code::unsupported, "pre_tokenizer.pattern",
-               [](Json& f) { f["pre_tokenizer"] = split(R"(\p{Emoji})"); }},
+               [](SortedJson& f) { f["pre_tokenizer"] = split(R"(\p{Emoji})"); }},
         Broken{"MetaspaceOfTwo", Code::malformed, "pre_tokenizer",
-               [](Json& f) { f["pre_tokenizer"] = {{"type", "Metaspace"}, {"replacement", "__"}}; }},
-        Broken{"UnknownDecoder", Code::unsupported, "decoder", [](Json& f) { f["decoder"] = typed("CTC"); }},
+               [](SortedJson& f) { f["pre_tokenizer"] = {{"type", "Metaspace"}, {"replacement", "__"}}; }},
+        Broken{"UnknownDecoder", Code::unsupported, "decoder", [](SortedJson& f) { f["decoder"] = typed("CTC"); }},
         Broken{"StripOfLetters", Code::unsupported, "decoder",
-               [](Json& f) { f["decoder"] = {{"type", "Strip"}, {"content", "x"}, {"start", 1}, {"stop", 0}}; }},
+               [](SortedJson& f) { f["decoder"] = {{"type", "Strip"}, {"content", "x"}, {"start", 1}, {"stop", 0}}; }},
         Broken{"UnknownPostProcessor", Code::unsupported, "post_processor",
-               [](Json& f) { f["post_processor"] = typed("X"); }},
+               [](SortedJson& f) { f["post_processor"] = typed("X"); }},
         Broken{"TemplateOfStrangers", Code::malformed, "post_processor.special_tokens.<s>",
-               [](Json& f) { f["post_processor"]["special_tokens"]["<s>"]["ids"] = {99}; }},
+               [](SortedJson& f) { f["post_processor"]["special_tokens"]["<s>"]["ids"] = {99}; }},
         Broken{"TemplateWithoutText", Code::unsupported, "post_processor",
-               [](Json& f) { f["post_processor"]["single"].erase(1); }},
+               [](SortedJson& f) { f["post_processor"]["single"].erase(1); }},
         Broken{
             "RobertaWithoutPair", Code::malformed, "post_processor",
-            [](Json&
+            [](SortedJson&
                    f) { f["post_processor"] = {{"type", "RobertaProcessing"}, {"cls", "<s>"}, {"sep", {"<s>", 4}}}; }}),
     [](const auto& one) { return std::string(one.param.what); });
 
 /// Sixty steps that double a text, and as many that spell its bytes by two each.
 TEST(JsonTokenizer, StepsThatLetATextGrowAreBounded) {
-  Json doubles = Json::array(), spells = Json::array();
+  SortedJson doubles = SortedJson::array(), spells = SortedJson::array();
   for (int i = 0; i < 60; ++i) {
     doubles.push_back({{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", "aa"}});
     spells.push_back({{"type", "ByteLevel"}, {"add_prefix_space", false}, {"use_regex", false}});
   }
-  Json file = small_file();
+  SortedJson file = small_file();
   file["normalizer"] = {{"type", "Sequence"}, {"normalizers", doubles}};
   file["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", spells}};
   const auto t = load(file);
@@ -205,15 +205,32 @@ TEST(JsonTokenizer, StepsThatLetATextGrowAreBounded) {
   EXPECT_FALSE(Tokenizer::from_json(file.dump()));
 }
 
+/// A token's spelling grows, too, where the decoder's steps let it: 2^60 times here.
+TEST(JsonTokenizer, StepsThatLetATokenGrowAreBounded) {
+  SortedJson doubles = SortedJson::array();
+  for (int i = 0; i < 60; ++i)
+    doubles.push_back({{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", "aa"}});
+  SortedJson file = small_file();
+  file["decoder"] = {{"type", "Sequence"}, {"decoders", doubles}};
+  const auto t = load(file);
+  ASSERT_TRUE(t);
+  EXPECT_LT(t->decode(Ids{0}).size(), std::size_t{1} << 20);
+  for (int i = 0; i < 5; ++i) file["decoder"]["decoders"].push_back(doubles[0]);
+  EXPECT_FALSE(Tokenizer::from_json(file.dump()));
+  file["decoder"] = doubles[0];
+  file["decoder"]["content"] = std::string(1025, 'a');
+  EXPECT_FALSE(Tokenizer::from_json(file.dump()));
+}
+
 /// Every value of the file once replaced by each of these: a tokenizer or an error, and nothing worse.
 TEST(JsonTokenizer, WrongTypesEverywhere) {
-  const Json file = small_file(), flat = file.flatten();
+  const SortedJson file = small_file(), flat = file.flatten();
   int errors = 0, tokenizers = 0;
   for (const auto& [path, value] : flat.items()) {
-    for (const Json& other : {Json(), Json(true), Json(-1), Json(1e30), Json("x"), Json(""), Json::array(),
-                              Json::object(), Json::array({Json::array({"a", "b"})})}) {
-      Json broken = file;
-      broken[Json::json_pointer(path)] = other;
+    for (const SortedJson& other : {SortedJson(), SortedJson(true), SortedJson(-1), SortedJson(1e30), SortedJson("x"), SortedJson(""), SortedJson::array(),
+                              SortedJson::object(), SortedJson::array({SortedJson::array({"a", "b"})})}) {
+      SortedJson broken = file;
+      broken[SortedJson::json_pointer(path)] = other;
       const auto t = Tokenizer::from_json(broken.dump());
       if (!t) {
         ++errors;

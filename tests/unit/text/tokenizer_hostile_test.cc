@@ -8,14 +8,14 @@ namespace {
 
 using namespace testing_text;
 
-struct Broken {
+struct VocabularyFault {
   const char* what;
   const char* where;
   Code code;
   void (*breaks)(SmallVocabulary&);
 };
 
-class BrokenVocabulary : public testing::TestWithParam<Broken> {};
+class BrokenVocabulary : public testing::TestWithParam<VocabularyFault> {};
 
 TEST_P(BrokenVocabulary, IsANamedError) {
   SmallVocabulary v = hello_bpe();
@@ -30,42 +30,45 @@ TEST_P(BrokenVocabulary, IsANamedError) {
 INSTANTIATE_TEST_SUITE_P(
     Tokenizer, BrokenVocabulary,
     testing::Values(
-        Broken{"UnknownModel", "tokenizer.ggml.model", Code::unsupported, [](SmallVocabulary& v) { v.model = "rwkv"; }},
-        Broken{"UnknownPre", "tokenizer.ggml.pre", Code::unsupported,
-               [](SmallVocabulary& v) { v.others = {{"tokenizer.ggml.pre", std::string("martian")}}; }},
-        Broken{"PreIsANumber", "tokenizer.ggml.pre", Code::malformed,
-               [](SmallVocabulary& v) { v.others = {{"tokenizer.ggml.pre", std::int64_t{1}}}; }},
-        Broken{"NoTokens", "tokenizer.ggml.tokens", Code::malformed,
-               [](SmallVocabulary& v) {
-                 v.tokens.clear();
-                 v.types.clear();
-               }},
-        Broken{"FewTypes", "tokenizer.ggml.token_type", Code::malformed,
-               [](SmallVocabulary& v) { v.types.pop_back(); }},
-        Broken{"BadType", "tokenizer.ggml.token_type", Code::malformed, [](SmallVocabulary& v) { v.types[5] = 7; }},
-        Broken{"NegativeType", "tokenizer.ggml.token_type", Code::malformed,
-               [](SmallVocabulary& v) { v.types[5] = -1; }},
-        Broken{"EmptyMerge", "tokenizer.ggml.merges", Code::malformed, [](SmallVocabulary& v) { v.merges[1] = ""; }},
-        Broken{"MergeWithoutASpace", "tokenizer.ggml.merges", Code::malformed,
-               [](SmallVocabulary& v) { v.merges[1] = "ab"; }},
-        Broken{"MergeWithOneSide", "tokenizer.ggml.merges", Code::malformed,
-               [](SmallVocabulary& v) { v.merges[1] = "a "; }},
-        Broken{"BosOutOfRange", "tokenizer.ggml.bos_token_id", Code::malformed,
-               [](SmallVocabulary& v) {
-                 v.set("tokenizer.ggml.bos_token_id", static_cast<std::int64_t>(v.tokens.size()));
-               }},
-        Broken{"EosNegative", "tokenizer.ggml.eos_token_id", Code::malformed,
-               [](SmallVocabulary& v) { v.set("tokenizer.ggml.eos_token_id", std::int64_t{-1}); }},
-        Broken{"EosIsText", "tokenizer.ggml.eos_token_id", Code::malformed,
-               [](SmallVocabulary& v) { v.set("tokenizer.ggml.eos_token_id", std::string("</s>")); }},
-        Broken{"EotOutOfRange", "tokenizer.ggml.eot_token_id", Code::malformed,
-               [](SmallVocabulary& v) { v.set("tokenizer.ggml.eot_token_id", std::int64_t{1} << 32); }},
-        Broken{"FimOutOfRange", "tokenizer.ggml.fim_mid_token_id", Code::malformed,
-               [](SmallVocabulary& v) { v.set("tokenizer.ggml.fim_mid_token_id", std::int64_t{1} << 20); }},
-        Broken{"AddBosIsANumber", "tokenizer.ggml.add_bos_token", Code::malformed,
-               [](SmallVocabulary& v) { v.set("tokenizer.ggml.add_bos_token", std::int64_t{1}); }},
-        Broken{"LongSpecialToken", "tokenizer.ggml.tokens", Code::too_long,
-               [](SmallVocabulary& v) { v.add(std::string(10000, 'x'), kControl); }}),
+        VocabularyFault{"UnknownModel", "tokenizer.ggml.model", Code::unsupported,
+                        [](SmallVocabulary& v) { v.model = "rwkv"; }},
+        VocabularyFault{"UnknownPre", "tokenizer.ggml.pre", Code::unsupported,
+                        [](SmallVocabulary& v) { v.others = {{"tokenizer.ggml.pre", std::string("martian")}}; }},
+        VocabularyFault{"PreIsANumber", "tokenizer.ggml.pre", Code::malformed,
+                        [](SmallVocabulary& v) { v.others = {{"tokenizer.ggml.pre", std::int64_t{1}}}; }},
+        VocabularyFault{"NoTokens", "tokenizer.ggml.tokens", Code::malformed,
+                        [](SmallVocabulary& v) {
+                          v.tokens.clear();
+                          v.types.clear();
+                        }},
+        VocabularyFault{"FewTypes", "tokenizer.ggml.token_type", Code::malformed,
+                        [](SmallVocabulary& v) { v.types.pop_back(); }},
+        VocabularyFault{"BadType", "tokenizer.ggml.token_type", Code::malformed,
+                        [](SmallVocabulary& v) { v.types[5] = 7; }},
+        VocabularyFault{"NegativeType", "tokenizer.ggml.token_type", Code::malformed,
+                        [](SmallVocabulary& v) { v.types[5] = -1; }},
+        VocabularyFault{"EmptyMerge", "tokenizer.ggml.merges", Code::malformed,
+                        [](SmallVocabulary& v) { v.merges[1] = ""; }},
+        VocabularyFault{"MergeWithoutASpace", "tokenizer.ggml.merges", Code::malformed,
+                        [](SmallVocabulary& v) { v.merges[1] = "ab"; }},
+        VocabularyFault{"MergeWithOneSide", "tokenizer.ggml.merges", Code::malformed,
+                        [](SmallVocabulary& v) { v.merges[1] = "a "; }},
+        VocabularyFault{"BosOutOfRange", "tokenizer.ggml.bos_token_id", Code::malformed,
+                        [](SmallVocabulary& v) {
+                          v.set("tokenizer.ggml.bos_token_id", static_cast<std::int64_t>(v.tokens.size()));
+                        }},
+        VocabularyFault{"EosNegative", "tokenizer.ggml.eos_token_id", Code::malformed,
+                        [](SmallVocabulary& v) { v.set("tokenizer.ggml.eos_token_id", std::int64_t{-1}); }},
+        VocabularyFault{"EosIsText", "tokenizer.ggml.eos_token_id", Code::malformed,
+                        [](SmallVocabulary& v) { v.set("tokenizer.ggml.eos_token_id", std::string("</s>")); }},
+        VocabularyFault{"EotOutOfRange", "tokenizer.ggml.eot_token_id", Code::malformed,
+                        [](SmallVocabulary& v) { v.set("tokenizer.ggml.eot_token_id", std::int64_t{1} << 32); }},
+        VocabularyFault{"FimOutOfRange", "tokenizer.ggml.fim_mid_token_id", Code::malformed,
+                        [](SmallVocabulary& v) { v.set("tokenizer.ggml.fim_mid_token_id", std::int64_t{1} << 20); }},
+        VocabularyFault{"AddBosIsANumber", "tokenizer.ggml.add_bos_token", Code::malformed,
+                        [](SmallVocabulary& v) { v.set("tokenizer.ggml.add_bos_token", std::int64_t{1}); }},
+        VocabularyFault{"LongSpecialToken", "tokenizer.ggml.tokens", Code::too_long,
+                        [](SmallVocabulary& v) { v.add(std::string(10000, 'x'), kControl); }}),
     [](const auto& row) { return std::string(row.param.what); });
 
 Metadata without(std::string_view gone) {
@@ -109,6 +112,26 @@ TEST(HostileVocabulary, OfEqualSpellingsTheFirstIsFound) {
   EXPECT_LT(t->find("hello"), again);
   EXPECT_EQ(t->encode("hello"), Ids{t->find("hello")});
   EXPECT_EQ(t->token_bytes(again), "hello");
+}
+
+/// BERT's files call [UNK] a control token.
+TEST(HostileVocabulary, UnknownWordsGiveNoControlToken) {
+  SmallVocabulary v = SmallVocabulary::bpe();
+  v.model = "bert";
+  v.tokens = {"[CLS]", "[SEP]", "[UNK]", "\u2581a"};
+  v.types = {kControl, kControl, kControl, kNormal};
+  v.others = {{"tokenizer.ggml.cls_token_id", std::int64_t{0}}, {"tokenizer.ggml.seperator_token_id", std::int64_t{1}}};
+  const auto t = v.build();
+  ASSERT_TRUE(t);
+  EXPECT_EQ(t->encode("a zzz", false, {.add_bos = false}), (Ids{3, 2}));
+  EXPECT_EQ(t->kind(2), TokenKind::unknown);
+  for (const std::int64_t role : {0, 1}) {
+    v.set("tokenizer.ggml.unknown_token_id", role);
+    const auto other = v.build();
+    ASSERT_TRUE(other);
+    EXPECT_EQ(other->encode("a zzz", false, {.add_bos = false}), Ids{3});
+    v.others.pop_back();
+  }
 }
 
 TEST(HostileVocabulary, OneTokenIsAVocabulary) {
