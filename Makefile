@@ -24,9 +24,9 @@ unit: ## the fast tests only
 golden: ## make the goldens anew (torch, transformers, jinja2 in .oracles)
 	@tools/goldens/make.sh
 
-fuzz: ## 100,000 mutated files and the libFuzzer targets under sanitizers (SECONDS=60 each)
+fuzz: ## every parser under sanitizers: 50,000 mutated files (HEED_MUTATIONS) and libFuzzer (SECONDS=60) each
 	@tools/setup.sh core test
-	@tools/build.sh fuzz
+	@tools/build.sh fuzz fuzzers
 	@tools/fuzz.sh $(or $(SECONDS),60)
 
 sanitize: ## the unit tests under AddressSanitizer, UBSan and ThreadSanitizer (most of an hour)

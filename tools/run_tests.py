@@ -14,7 +14,7 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-BUILD = ROOT / "build" / "dev"
+BUILD = ROOT / "build" / "test"
 ROOMS = ["core", "kernels", "formats", "text", "cache", "model", "decode", "engine", "store", "observe", "serve"]
 SMALL_MODELS = ["smollm2-135m-instruct", "gemma-3-270m", "qwen2.5-coder-0.5b-instruct"]  # the real weights that tests need
 HEED = str(BUILD / "heed")
@@ -74,12 +74,14 @@ def suites():
     yield "Python files compile", "lint unit", ["python3", "-m", "compileall", "-q", "tools", "bench", "tests"], count_exit
     yield "the house tools catch what they should", "lint unit", ["python3", "tools/check_tools_test.py"], count_lines
     yield "clang-format", "lint", ["tools/lint.sh", "format"], count_exit
-    yield "build", "unit docs e2e", ["tools/build.sh", "dev"], count_exit
+    yield "build", "unit docs e2e", ["tools/build.sh", "test"], count_exit
     for model in SMALL_MODELS:
         yield f"getting {model}", "unit docs e2e", [HEED, "pull", model], count_exit
     for room in ROOMS:
         if list((ROOT / "tests/unit" / room).glob("**/*.cc")):
             yield f"{room} unit tests", "unit", [str(BUILD / f"{room}_test"), "--gtest_brief=0"], count_gtest
+    for room in sorted({path.name.split("_")[0] for path in (ROOT / "tests/fuzz").glob("*_*.cc")} & set(ROOMS)):
+        yield f"{room} on mutated files", "unit", [str(BUILD / f"{room}_mutations"), "--gtest_brief=0"], count_gtest
     if (ROOT / "web/package.json").exists():
         yield from page_suites()
     else:

@@ -1,51 +1,40 @@
-// formats_gguf.cc -- libFuzzer: any bytes are a GGUF file, or the parts of one, or a named error, and every view lies
-// inside the bytes.
-#include <cstdint>
-#include <cstdlib>
-#include <cstring>
-#include <vector>
-
+// formats_gguf.cc -- any bytes are a GGUF file or a named error, and every view lies inside the bytes.
 #include "formats/gguf.h"
+#include "tests/fuzz/gguf_seeds.h"
+#include "tests/fuzz/parser.h"
 
+namespace heed::fuzz {
 namespace {
 
-using Bytes = std::span<const std::byte>;
-
-void touch(const heed::GgufFile& file, Bytes bytes) {
-  volatile unsigned sum = 0;
-  for (const heed::NamedTensor& named : file.tensors()) {
-    const heed::Tensor& t = named.tensor;
-    const bool is_inside = t.data >= bytes.data() && t.data + t.bytes() <= bytes.data() + bytes.size();
-    if (t.bytes() <= 0 || !is_inside || file.find(named.name) != &t) std::abort();
-    sum = sum + static_cast<unsigned>(t.data[0]) + static_cast<unsigned>(t.data[t.bytes() - 1]);
+bool read(std::string_view text) {
+  const auto bytes = std::as_bytes(std::span(text));
+  const auto file = GgufFile::parse(bytes);
+  if (!loaded(file)) {
+    require(file.error().text.starts_with("gguf: "), "an error names its format");
+    return false;
   }
+  touch(*file, bytes);
+  return true;
 }
 
-// Parts are told apart by the magic number of the next.
-std::vector<Bytes> parts_of(Bytes bytes) {
-  std::vector<Bytes> parts;
-  while (bytes.size() > 4) {
-    std::size_t next = 4;
-    while (next + 4 <= bytes.size() && std::memcmp(bytes.data() + next, "GGUF", 4) != 0) ++next;
-    if (next + 4 > bytes.size()) next = bytes.size();
-    parts.push_back(bytes.first(next));
-    bytes = bytes.subspan(next);
-  }
-  return parts;
+std::vector<std::string> seeds() {
+  using namespace testing_gguf;
+  std::vector<std::string> out;
+  for (const std::uint32_t version : {1u, 2u, 3u})
+    for (const GgufBuilder& seed : {every_value(version), every_tensor(version), small_model(version)})
+      out.push_back(text_of(seed));
+  return out;
 }
+
+/// Keys of every type, and vocabularies: what stands before the tensors.
+std::vector<std::string> metadata_seeds() {
+  using namespace testing_gguf;
+  return {text_of(every_value(1)), text_of(every_value(3)), golden("tokenizers/unigram.gguf"),
+          golden("lora/llama.lora.gguf")};
+}
+
+const Row kFile({.name = "gguf", .read = read, .seeds = seeds});
+const Row kMetadata({.name = "gguf_metadata", .read = read, .seeds = metadata_seeds});
 
 }  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const Bytes bytes(reinterpret_cast<const std::byte*>(data), size);
-  const auto file = heed::GgufFile::parse(bytes);
-  if (!file && file.error().text.empty()) std::abort();
-  if (file) touch(*file, bytes);
-  std::vector<heed::GgufFile> parts;
-  for (const Bytes part : parts_of(bytes))
-    if (auto one = heed::GgufFile::parse(part)) parts.push_back(std::move(*one));
-  const auto joined = heed::GgufFile::join(std::move(parts));
-  if (!joined && joined.error().text.empty()) std::abort();
-  if (joined) touch(*joined, bytes);
-  return 0;
-}
+}  // namespace heed::fuzz

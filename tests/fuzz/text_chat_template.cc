@@ -1,10 +1,11 @@
 // text_chat_template.cc -- any bytes as a chat template: no crash, no hang, and content never becomes trusted.
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "tests/fuzz/parser.h"
 #include "text/chat_template.h"
 
+namespace heed::fuzz {
 namespace {
 
 /// A character no template of the corpus spells: where it comes out trusted, a mark was lost.
@@ -34,23 +35,37 @@ const nlohmann::ordered_json& input() {
   return kInput;
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const std::string_view source(reinterpret_cast<const char*>(data), size);
-  const auto compiled = heed::ChatTemplate::compile(source, {.steps = 20'000, .output_bytes = 1 << 20, .depth = 48});
-  if (!compiled) return 0;
-  const heed::FakeClock clock;
+bool read(std::string_view source) {
+  const auto compiled = ChatTemplate::compile(source, {.steps = 20'000, .output_bytes = 1 << 20, .depth = 48});
+  if (!loaded(compiled)) return false;
+  const FakeClock clock;
   const auto segments = compiled->render(input(), clock);
-  if (!segments) return 0;
+  if (!loaded(segments)) return false;
   // A template can spell the mark itself, also by an escape or by arithmetic on characters it has: those may be
   // trusted.
-  if (source.find(kMark) != std::string_view::npos || source.find('\\') != std::string_view::npos) return 0;
+  const bool may_spell = source.find(kMark) != std::string_view::npos || source.find('\\') != std::string_view::npos;
   for (std::size_t i = 0; i < segments->size(); ++i) {
-    const heed::Segment& segment = (*segments)[i];
-    if (segment.text.empty()) std::abort();
-    if (i > 0 && segment.trusted == (*segments)[i - 1].trusted) std::abort();
-    if (segment.trusted && segment.text.find(kMark) != std::string::npos) std::abort();
+    const Segment& segment = (*segments)[i];
+    require(!segment.text.empty(), "a segment has a text");
+    require(i == 0 || segment.trusted != (*segments)[i - 1].trusted, "neighbours differ");
+    require(may_spell || !segment.trusted || segment.text.find(kMark) == std::string::npos, "content is never trusted");
   }
-  return 0;
+  return true;
 }
+
+std::vector<std::string> seeds() {
+  std::vector<std::string> out;
+  for (const char* name : {"chatml", "command-r", "deepseek", "gemma2", "gemma3", "granite", "harmony", "hermes",
+                           "llama2", "llama3.1", "mistral", "phi3", "phi4", "qwen2.5-coder-0.5b-instruct", "qwen3",
+                           "smollm2-135m-instruct", "smollm3", "zephyr"})
+    out.push_back(
+        nlohmann::json::parse(golden(std::string("chat_templates/") + name + ".json"))["template"].get<std::string>());
+  const auto snippets = nlohmann::json::parse(golden("chat_templates/snippets.json"));
+  for (const auto& snippet : snippets["snippets"]) out.push_back(snippet["template"].get<std::string>());
+  return out;
+}
+
+const Row kTemplate({.name = "chat_template", .read = read, .seeds = seeds, .memory_factor = 4096});
+
+}  // namespace
+}  // namespace heed::fuzz

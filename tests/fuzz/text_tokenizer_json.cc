@@ -1,32 +1,65 @@
-// text_tokenizer_json.cc -- libFuzzer: a tokenizer.json, a zero byte, a text. What loads encodes and decodes, and gives
-// no control token for untrusted text.
-#include <algorithm>
-#include <cstdint>
-#include <cstdlib>
-#include <string>
-#include <string_view>
-#include <vector>
+// text_tokenizer_json.cc -- a tokenizer.json, a zero byte, a text. What loads encodes and decodes, and gives no control
+// token for untrusted text.
+#include <nlohmann/json.hpp>
 
-#include "text/tokenizer.h"
+#include "tests/fuzz/parser.h"
+#include "tests/fuzz/tokenizer_promises.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const std::string_view input(reinterpret_cast<const char*>(data), size);
+namespace heed::fuzz {
+namespace {
+
+bool read(std::string_view input) {
   const std::size_t end = std::min(input.find('\0'), input.size());
-  const auto tokenizer = heed::Tokenizer::from_json(input.substr(0, end));
-  if (!tokenizer) {
-    if (tokenizer.error().text.empty()) std::abort();
-    return 0;
-  }
-  const std::string text(input.substr(std::min(end + 1, input.size())));
-  const heed::Tokenizer& t = **tokenizer;
-  const auto tokens = t.encode(text, false, {.add_bos = false});
-  for (const std::int32_t token : tokens) {
-    if (token < 0 || token >= t.vocab_size()) std::abort();
-    if (t.kind(token) == heed::TokenKind::control) std::abort();
-  }
-  (void)t.decode(tokens);
-  const std::vector<heed::Segment> halves = {{text.substr(0, text.size() / 2), true},
-                                             {text.substr(text.size() / 2), false}};
-  (void)t.decode(t.encode(halves, {.add_bos = true, .add_eos = true}), true);
-  return 0;
+  const auto tokenizer = Tokenizer::from_json(input.substr(0, end));
+  if (!loaded(tokenizer)) return false;
+  check_promises(**tokenizer, input.substr(std::min(end + 1, input.size())));
+  return true;
 }
+
+std::vector<std::string> seeds() {
+  std::vector<std::string> out;
+  for (const char* kind : {"albert",
+                           "bert",
+                           "bert_cased",
+                           "clip",
+                           "deepseek",
+                           "fused",
+                           "gemma",
+                           "gpt2",
+                           "llama2",
+                           "llama2_across",
+                           "llama3",
+                           "mistral",
+                           "no_fallback",
+                           "odd_tokens",
+                           "qwen2",
+                           "roberta",
+                           "split_contiguous",
+                           "split_merged_with_next",
+                           "split_removed",
+                           "step_bert_cleaning",
+                           "step_digits",
+                           "step_nfkd",
+                           "step_precompiled",
+                           "step_punctuation",
+                           "step_strip_accents",
+                           "step_whitespace_split",
+                           "t5",
+                           "words",
+                           "xlm_r"}) {
+    auto golden_file = nlohmann::json::parse(golden(std::string("tokenizers/kind_") + kind + ".json"));
+    auto& file = golden_file["file"];
+    file["model"] = nlohmann::json::parse(golden("tokenizers/" + golden_file["model"].get<std::string>() + ".json"));
+    std::string text = file.dump();
+    text += '\0';
+    for (const auto& one : golden_file["cases"])
+      if (text.size() % 1024 < 700) text += one[0].get<std::string>();
+    out.push_back(text);
+  }
+  return out;
+}
+
+const Row kFile({.name = "tokenizer.json", .read = read, .seeds = seeds, .memory_factor = 64});
+
+}  // namespace
+}  // namespace heed::fuzz
