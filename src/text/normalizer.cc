@@ -42,15 +42,15 @@ Expected<Step> read_strip(const JsonPart& part) {
   HEED_ASSIGN(const bool left, part.flag("strip_left", true));
   HEED_ASSIGN(const bool right, part.flag("strip_right", true));
   return Step([left, right](Text& text) {
-    std::size_t begin = 0, end = 0;  // of what is not space
-    for (std::size_t at = 0; at < text.bytes.size();) {
-      const std::size_t size = utf8_first(std::string_view(text.bytes).substr(at)).size;
-      if (!is_space_at(text.bytes, at)) {
-        if (end == 0) begin = at;
-        end = at + size;
-      }
-      at += size;
+    std::size_t begin = 0, end = text.bytes.size();  // of what is not space
+    while (begin < end && is_space_at(text.bytes, begin))
+      begin += utf8_first(std::string_view(text.bytes).substr(begin)).size;
+    for (std::size_t last = end; begin < end; end = last) {
+      do --last;
+      while ((static_cast<unsigned char>(text.bytes[last]) & 0xC0) == 0x80);
+      if (!is_space_at(text.bytes, last)) break;
     }
+    if (begin == end) end = 0;
     if (end == 0) begin = left ? text.bytes.size() : 0;
     if (right) text.bytes.resize(std::max(end, left ? begin : 0));
     if (!left || begin == 0) return;

@@ -42,9 +42,10 @@ Expected<Behavior> read_behavior(const JsonPart& part, const char* otherwise) {
   return part.unsupported("behavior: expected one that heed knows, got '" + name + "'");
 }
 
-void add_merged(const std::vector<Stretch>& stretches, Behavior behavior, const Add& add) {
+/// `out` is room to work in.
+void add_merged(const std::vector<Stretch>& stretches, Behavior behavior, std::vector<Stretch>& out, const Add& add) {
   const bool from_right = behavior == Behavior::merged_with_next;
-  std::vector<Stretch> out;
+  out.clear();
   bool was_match = false;
   const auto take = [&](const Stretch& s) {
     const bool joins = behavior == Behavior::contiguous ? s.is_match == was_match : s.is_match && !was_match;
@@ -62,8 +63,10 @@ void add_merged(const std::vector<Stretch>& stretches, Behavior behavior, const 
   for (const Stretch& s : out) add(s.begin, s.end);
 }
 
-void add_stretches(const std::vector<Stretch>& stretches, Behavior behavior, const Add& add) {
-  if (behavior != Behavior::removed && behavior != Behavior::isolated) return add_merged(stretches, behavior, add);
+void add_stretches(const std::vector<Stretch>& stretches, Behavior behavior, std::vector<Stretch>& room,
+                   const Add& add) {
+  if (behavior != Behavior::removed && behavior != Behavior::isolated)
+    return add_merged(stretches, behavior, room, add);
   for (const Stretch& s : stretches)
     if (behavior == Behavior::isolated || !s.is_match) add(s.begin, s.end);
 }
@@ -73,7 +76,7 @@ template <class Begin>
 SplitStep split_at(const Begin& begin_list, Behavior behavior, bool inverts) {
   return [begin_list, behavior, inverts](PieceList& list) {
     auto each_match = begin_list();
-    std::vector<Stretch> stretches;
+    std::vector<Stretch> stretches, room;
     list.split([&](std::string_view piece, const Add& add) {
       stretches.clear();
       std::size_t at = 0;
@@ -83,7 +86,7 @@ SplitStep split_at(const Begin& begin_list, Behavior behavior, bool inverts) {
         at = end;
       });
       if (at < piece.size()) stretches.push_back({at, piece.size(), inverts});
-      add_stretches(stretches, behavior, add);
+      add_stretches(stretches, behavior, room, add);
     });
   };
 }

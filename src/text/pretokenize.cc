@@ -129,17 +129,22 @@ void cut(std::string_view text, PieceEnd piece_end, std::vector<std::string_view
 }
 
 /// Matches become pieces, and so does what lies between them: Split(isolated), applied within every piece so far.
-template <class Match>
-void split(std::vector<std::string_view>& pieces, Match match) {
+/// match(scan, start) gives the end of the match at `start`, or `start`: which it does where not begins(character).
+template <class Begins, class Match>
+void split(std::vector<std::string_view>& pieces, Begins begins, Match match) {
+  std::array<bool, 256> may_begin;  // by the first byte
+  may_begin.fill(true);
+  for (std::uint32_t byte = 0; byte < 0x80; ++byte) may_begin[byte] = begins(Char{byte, 1, char_class(byte)});
   std::vector<std::string_view> result;
   result.reserve(pieces.size());
   for (const std::string_view piece : pieces) {
     const Scan scan(piece);
     std::size_t between = 0;
     for (std::size_t start = 0; start < piece.size();) {
-      const std::size_t end = match(scan, start);
+      const auto byte = static_cast<unsigned char>(piece[start]);
+      const std::size_t end = may_begin[byte] ? match(scan, start) : start;
       if (end == start) {
-        start += scan.at(start).size;
+        start += byte < 0x80 ? 1 : scan.at(start).size;
         continue;
       }
       if (between < start) result.push_back(piece.substr(between, start - between));
@@ -173,21 +178,21 @@ auto spaced_run(Accept accept) {
 /// [\r\n] then \s?\p{L}+ then \s?\p{P}+ then [U+4E00-U+9FA5 U+0800-U+4E00 U+AC00-U+D7FF]+ then \p{N}
 void deepseek_coder(std::string_view text, std::vector<std::string_view>& pieces) {
   std::vector<std::string_view> parts{text};
-  split(parts, one(is_newline));
-  split(parts, spaced_run(is_letter));
-  split(parts, spaced_run([](Char c) { return c.kind == CharClass::punctuation; }));
-  split(parts, [](const Scan& scan, std::size_t start) {
-    return scan.skip(start, [](Char c) {
-      return (c.code_point >= 0x800 && c.code_point <= 0x9FA5) || (c.code_point >= 0xAC00 && c.code_point <= 0xD7FF);
-    });
-  });
-  split(parts, one(is_number));
+  const auto is_mark = [](Char c) { return c.kind == CharClass::punctuation; };
+  const auto is_ideograph = [](Char c) {
+    return (c.code_point >= 0x800 && c.code_point <= 0x9FA5) || (c.code_point >= 0xAC00 && c.code_point <= 0xD7FF);
+  };
+  split(parts, is_newline, one(is_newline));
+  split(parts, [](Char c) { return is_space(c) || is_letter(c); }, spaced_run(is_letter));
+  split(parts, [=](Char c) { return is_space(c) || is_mark(c); }, spaced_run(is_mark));
+  split(parts, is_ideograph, [=](const Scan& scan, std::size_t start) { return scan.skip(start, is_ideograph); });
+  split(parts, is_number, one(is_number));
   pieces.insert(pieces.end(), parts.begin(), parts.end());
 }
 
 void digits(std::string_view text, std::vector<std::string_view>& pieces) {
   std::vector<std::string_view> parts{text};
-  split(parts, one(is_number));
+  split(parts, is_number, one(is_number));
   for (const std::string_view part : parts) cut(part, gpt2_piece, pieces);
 }
 

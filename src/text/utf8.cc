@@ -25,6 +25,9 @@ constexpr Lead lead_of(unsigned char byte) noexcept {
 
 Utf8Char utf8_first_beyond_ascii(std::string_view text) noexcept {
   const auto byte_at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const bool is_common = (byte_at(0) & 0xF0) == 0xE0 && byte_at(0) != 0xE0 && byte_at(0) != 0xED;
+  if (is_common && text.size() > 2 && byte_at(1) >> 6 == 2 && byte_at(2) >> 6 == 2)
+    return {(byte_at(0) & 0xFU) << 12 | (byte_at(1) & 0x3FU) << 6 | (byte_at(2) & 0x3FU), 3, true, false};
   const Lead lead = lead_of(byte_at(0));
   if (lead.size == 0) return {};
   std::uint32_t code_point = byte_at(0) & (0x7FU >> lead.size);

@@ -23,7 +23,12 @@ Utf8Char utf8_first_beyond_ascii(std::string_view text) noexcept;
 /// The first character of `text`, which must not be empty.
 inline Utf8Char utf8_first(std::string_view text) noexcept {
   const auto byte = static_cast<unsigned char>(text[0]);
-  return byte < 0x80 ? Utf8Char{byte, 1, true, false} : utf8_first_beyond_ascii(text);
+  if (byte < 0x80) return {byte, 1, true, false};
+  if (byte >= 0xC2 && byte < 0xE0 && text.size() > 1) {
+    const auto next = static_cast<unsigned char>(text[1]);
+    if (next >> 6 == 2) return {(byte & 0x1FU) << 6 | (next & 0x3FU), 2, true, false};
+  }
+  return utf8_first_beyond_ascii(text);
 }
 
 /// Appends `text` to `out` with every invalid subpart as U+FFFD, and returns how many bytes were consumed: all of them,
