@@ -10,8 +10,10 @@
 #include <set>
 
 #include "formats/byte_reader.h"
+#include "formats/hf_bundle.h"
 #include "formats/hf_config.h"
 #include "formats/hf_families.h"
+#include "formats/hf_sentence.h"
 #include "formats/json_reader.h"
 #include "formats/safetensors.h"
 
@@ -51,6 +53,7 @@ class HfReader {
   HfReader(const std::string& path, FileLayer& files) : path_(path), folder_(directory_of(path)), files_(files) {}
 
   Expected<HfModel> read() {
+    HEED_TRY(open_bundle());
     HEED_ASSIGN(const Json config, json("config.json", kMostConfigBytes, true));
     HEED_ASSIGN(const Json generation, json("generation_config.json", kMostConfigBytes, false));
     HEED_ASSIGN(family_, read_hf_family(config));
@@ -67,9 +70,36 @@ class HfReader {
 
  private:
   std::string at(const std::string& name) const { return folder_ + "/" + name; }
-  bool exists(const std::string& name) const { return files_.size(at(name)).has_value(); }
+  bool is_bundle() const { return !behind_.empty(); }
+  bool exists(const std::string& name) const {
+    return is_bundle() ? behind_.contains(name) : files_.size(at(name)).has_value();
+  }
+
+  /// A .safetensors file alone may hold the directory's texts behind its tensors.
+  Expected<void> open_bundle() {
+    if (!path_.ends_with(kSafetensorsSuffix)) return {};
+    HEED_ASSIGN(bundle_, files_.map(path_));
+    const auto bytes = bundle_.bytes();
+    const auto tensor_bytes = safetensors_bytes(bytes);
+    if (!tensor_bytes) return in_file(path_, tensor_bytes.error());
+    tensor_bytes_ = *tensor_bytes;
+    auto behind =
+        split_hub_texts({reinterpret_cast<const char*>(bytes.data()) + tensor_bytes_, bytes.size() - tensor_bytes_});
+    if (!behind) return in_file(path_, std::move(behind).error());
+    behind_ = std::move(*behind);
+    return {};
+  }
 
   Expected<std::string> text(const std::string& name, std::size_t most_bytes) {
+    if (is_bundle()) {
+      const auto found = behind_.find(name);
+      if (found == behind_.end())
+        return fail(Code::malformed, path_ + ": there is no " + name + " behind the tensors", path_);
+      if (found->second.size() > most_bytes)
+        return fail(Code::too_long, path_ + ": " + name + " has more than " + std::to_string(most_bytes) + " bytes",
+                    path_);
+      return std::string(found->second);
+    }
     HEED_ASSIGN(const auto bytes, files_.read(at(name), most_bytes));
     return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   }
@@ -86,7 +116,9 @@ class HfReader {
 
   Expected<void> read_texts() {
     Metadata& m = out_.metadata_;
-    m.insert("general.name", std::filesystem::path(folder_).lexically_normal().filename().string());
+    const std::filesystem::path named =
+        is_bundle() ? std::filesystem::path(path_).stem() : std::filesystem::path(folder_);
+    m.insert("general.name", named.lexically_normal().filename().string());
     if (exists("tokenizer.json")) {
       HEED_ASSIGN(std::string tokenizer, text("tokenizer.json", kMostTokenizerBytes));
       m.insert("tokenizer.huggingface.json", std::move(tokenizer));
@@ -96,7 +128,19 @@ class HfReader {
       m.insert("tokenizer.chat_template", std::move(chat));
     }
     HEED_ASSIGN(const Json tokenizer, json("tokenizer_config.json", kMostConfigBytes, false));
-    return read_hf_tokenizer_config(tokenizer, m);
+    HEED_TRY(read_hf_tokenizer_config(tokenizer, m));
+    return read_sentence();
+  }
+
+  Expected<void> read_sentence() {
+    Json modules = Json::array();
+    if (exists("modules.json")) {
+      HEED_ASSIGN(const std::string bytes, text("modules.json", kMostConfigBytes));
+      HEED_ASSIGN(modules, read_json(bytes, at("modules.json")));
+    }
+    HEED_ASSIGN(const Json pooling, json("1_Pooling/config.json", kMostConfigBytes, false));
+    HEED_ASSIGN(const Json sentence, json("sentence_bert_config.json", kMostConfigBytes, false));
+    return read_hf_sentence({modules, pooling, sentence}, std::string(family_->architecture), out_.metadata_);
   }
 
   Expected<void> read_tensors() {
@@ -149,7 +193,8 @@ class HfReader {
 
   Expected<void> read_file(const std::string& name) {
     HEED_ASSIGN(MappedFile file, files_.map(at(name)));
-    auto tensors = parse_safetensors(file.bytes());
+    const auto bytes = file.bytes();
+    auto tensors = parse_safetensors(is_bundle() ? bytes.first(std::min(tensor_bytes_, bytes.size())) : bytes);
     if (!tensors) return in_file(at(name), std::move(tensors).error());
     out_.file_bytes_ += file.bytes().size();
     shards_.push_back({name, std::move(*tensors)});
@@ -257,6 +302,9 @@ class HfReader {
 
   std::string path_, folder_;
   FileLayer& files_;
+  MappedFile bundle_;                                            // what behind_ views
+  std::map<std::string, std::string_view, std::less<>> behind_;  // name -> text
+  std::size_t tensor_bytes_ = 0;
   const HfFamily* family_ = nullptr;
   std::vector<Shard> shards_;
   HfModel out_;

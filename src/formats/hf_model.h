@@ -10,8 +10,9 @@ namespace heed {
 /// names, those that hubs keep otherwise with a source(). Tensors of unknown names keep them.
 class HfModel final : public ModelFile {
  public:
-  /// `path`: the directory, or a file in it (a .safetensors file or an index). Errors name the file; malformed too
-  /// where index and files disagree.
+  /// `path`: the directory, or a file in it (a .safetensors file or an index), or a .safetensors file with the
+  /// directory's texts behind its tensors (hf_bundle.h). Errors name the file; malformed too where index and files
+  /// disagree.
   static Expected<HfModel> open(const std::string& path, FileLayer& files = system_files());
 
  private:

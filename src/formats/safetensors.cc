@@ -205,19 +205,38 @@ Expected<void> check_ranges(const std::vector<Entry>& entries, std::uint64_t dat
                                    std::to_string(data_bytes) + " bytes of data");
 }
 
-}  // namespace
-
-Expected<std::vector<NamedTensor>> parse_safetensors(std::span<const std::byte> bytes) try {
-  ByteReader reader("safetensors", bytes);
+/// Behind it the reader stands at the first tensor's data.
+Expected<void> read_table(ByteReader& reader, Table& table) {
   HEED_ASSIGN(const auto table_bytes, reader.read<std::uint64_t>("the table's length"));
   if (table_bytes > kMostTableBytes)
     return reader.too_long("expected a table of at most 100 MB, got " + std::to_string(table_bytes) + " bytes", 0);
   HEED_ASSIGN(const std::string_view text, reader.take(table_bytes, "the table"));
   if (!text.starts_with('{'))
     return reader.malformed("not a safetensors file: expected a table that begins with '{'", 8);
-  Table table(bytes.size());
   if (!nlohmann::json::sax_parse(text.begin(), text.end(), &table) || table.error())
     return table.error() ? *table.error() : fail(Code::malformed, "safetensors: the table is no JSON");
+  return {};
+}
+
+Error no_memory() { return fail(Code::out_of_memory, "safetensors: not enough memory for the table"); }
+
+}  // namespace
+
+Expected<std::size_t> safetensors_bytes(std::span<const std::byte> bytes) try {
+  ByteReader reader("safetensors", bytes);
+  Table table(bytes.size());
+  HEED_TRY(read_table(reader, table));
+  std::uint64_t end = 0;
+  for (const Entry& entry : table.entries()) end = std::max(end, entry.offsets[1]);
+  return reader.at() + static_cast<std::size_t>(std::min<std::uint64_t>(end, reader.left()));
+} catch (const std::bad_alloc&) {
+  return no_memory();
+}
+
+Expected<std::vector<NamedTensor>> parse_safetensors(std::span<const std::byte> bytes) try {
+  ByteReader reader("safetensors", bytes);
+  Table table(bytes.size());
+  HEED_TRY(read_table(reader, table));
   std::vector<NamedTensor> out;
   out.reserve(table.entries().size());
   for (const Entry& entry : table.entries()) {
@@ -237,7 +256,7 @@ Expected<std::vector<NamedTensor>> parse_safetensors(std::span<const std::byte> 
                 std::string(*twin));
   return out;
 } catch (const std::bad_alloc&) {
-  return fail(Code::out_of_memory, "safetensors: not enough memory for the table");
+  return no_memory();
 }
 
 }  // namespace heed

@@ -15,4 +15,7 @@ namespace heed {
 /// Format: the safetensors README, version 0.4.
 Expected<std::vector<NamedTensor>> parse_safetensors(std::span<const std::byte> bytes);
 
+/// Bytes from the file's first to its tensors' last, as its table says, at most all. Errors: those of the table.
+Expected<std::size_t> safetensors_bytes(std::span<const std::byte> bytes);
+
 }  // namespace heed

@@ -151,7 +151,9 @@ Expected<void> read_pooling(const Metadata& m, const std::string& family, ModelS
                 "model: pooling type " + std::to_string(kind) +
                     " is not supported; heed knows 1 (mean), 2 (first token) and 3 (last token)",
                 key);
+  HEED_ASSIGN(const std::int64_t length, m.integer(family + ".text_length", 0, 0, 1 << 30));  // heed's own key
   if (kind > 0) s.pooling = kKinds[kind];
+  s.text_length = static_cast<std::int32_t>(length);
   return {};
 }
 

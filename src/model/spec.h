@@ -116,6 +116,7 @@ struct ModelSpec {
   NormKind norm = NormKind::rms;
   NormPlace norm_place = NormPlace::pre;
   Pooling pooling = Pooling::none;
+  std::int32_t text_length = 0;     // tokens of a text that becomes a vector; 0: context
   bool has_position_table = false;  // learned positions, added to the embedded tokens (GPT-2)
   std::int32_t token_types = 0;     // rows of which the first is added to every embedded token (BERT)
   bool has_embed_norm = false;      // of the embedded tokens; then the first block may have none ahead of it
