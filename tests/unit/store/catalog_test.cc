@@ -33,7 +33,7 @@ TEST(Catalog, TheBuiltInOneIsWhole) {
     EXPECT_EQ(entry.sources.back().packages.size(), entry.sources.back().members.size());
   }
   EXPECT_EQ(names, (std::set<std::string>{"smollm2-135m-instruct", "gemma-3-270m", "qwen2.5-coder-0.5b-instruct",
-                                          "qwen2.5-coder-1.5b-instruct", "flan-t5-small"}));
+                                          "qwen2.5-coder-1.5b-instruct", "flan-t5-small", "all-minilm-l6-v2"}));
   EXPECT_EQ(defaults, 1);
 }
 
