@@ -16,7 +16,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build" / "test"
 ROOMS = ["core", "kernels", "formats", "text", "cache", "model", "decode", "engine", "store", "observe", "serve"]
-SMALL_MODELS = ["smollm2-135m-instruct", "gemma-3-270m", "qwen2.5-coder-0.5b-instruct"]  # the real weights that tests need
+SMALL_MODELS = ["smollm2-135m-instruct", "gemma-3-270m", "qwen2.5-coder-0.5b-instruct", "all-minilm-l6-v2"]  # the real weights that tests need
 HEED = str(BUILD / "heed")
 
 
@@ -91,6 +91,7 @@ def suites():
     yield "benchmarks", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_bench.py"], count_pytest
     yield "openai client", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_openai.py"], count_pytest
     yield "encoder-decoder", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_encoder_decoder.py"], count_pytest
+    yield "embeddings", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_embeddings.py"], count_pytest
     yield "README commands", "docs", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_readme.py"], count_pytest
     yield "clang-tidy", "lint", ["tools/lint.sh", "tidy"], count_exit
 

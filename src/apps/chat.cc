@@ -206,6 +206,9 @@ Expected<void> run_chat(const ChatOptions& o) {
   HEED_ASSIGN(const std::string path, model_path(o.model));
   if (isatty(STDERR_FILENO)) std::fprintf(stderr, "\033[2mloading %s ...\033[0m\r", o.model.c_str());
   HEED_ASSIGN(const auto model, LoadedModel::load(o.model, path, o.load));
+  if (model->embedder())
+    return fail(Code::unsupported,
+                "chat: " + o.model + " makes vectors of texts, it writes none: `heed embed --model " + o.model + "`");
   if (!model->chat() && !o.raw)
     return fail(
         Code::unsupported,

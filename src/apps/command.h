@@ -28,6 +28,7 @@ void add_inspect(CLI::App& app, Command& command);
 void add_convert(CLI::App& app, Command& command);
 void add_tokenize(CLI::App& app, Command& command);
 void add_chat(CLI::App& app, Command& command);
+void add_embed(CLI::App& app, Command& command);
 void add_serve(CLI::App& app, Command& command);
 void add_bench(CLI::App& app, Command& command);
 

@@ -26,8 +26,8 @@ int run(int argc, char** argv) {
       "Examples:\n  heed pull default\n  heed chat\n  heed serve --port 8080\n\n`heed COMMAND --help` shows each "
       "command's options.");
   heed::Command command;
-  for (auto* add : {heed::add_serve, heed::add_chat, heed::add_pull, heed::add_models, heed::add_rm, heed::add_import,
-                    heed::add_inspect, heed::add_convert, heed::add_tokenize, heed::add_bench})
+  for (auto* add : {heed::add_serve, heed::add_chat, heed::add_embed, heed::add_pull, heed::add_models, heed::add_rm,
+                    heed::add_import, heed::add_inspect, heed::add_convert, heed::add_tokenize, heed::add_bench})
     add(app, command);
   try {
     app.parse(argc, argv);

@@ -280,6 +280,8 @@ Engine::~Engine() {
 
 Expected<RequestId> Engine::submit(GenerationRequest request, std::shared_ptr<GenerationSink> sink) {
   if (!sink) return fail(Code::invalid_argument, "submit: a sink is needed, got none", "sink");
+  if (impl_->model.vector_size() > 0)
+    return fail(Code::unsupported, "submit: this model makes vectors of texts, it writes none", "model");
   HEED_TRY(impl_->check_request(request));
   HEED_ASSIGN(StopMatcher matcher, StopMatcher::make(request.stop));
   const bool can_guess = impl_->options.speculation != SpeculationMode::off && impl_->model.forgets_freely();

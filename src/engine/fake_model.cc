@@ -213,6 +213,28 @@ Expected<void> FakeModel::step(std::span<StepItem> items) {
   return {};
 }
 
+Expected<void> FakeModel::read(std::span<const TextItem> items) {
+  wait_while_held();
+  const std::int64_t number = ++steps_;
+  if (options_.step_sleep_us > 0) std::this_thread::sleep_for(std::chrono::microseconds(options_.step_sleep_us));
+  if (number == fail_at_step_) return fail(Code::internal, "read: injected failure at step " + std::to_string(number));
+  std::int64_t total = 0;
+  for (const TextItem& item : items) {
+    std::uint64_t hash = 0x1234567ULL;
+    for (const std::int32_t token : item.tokens)
+      hash = mix(hash ^ (static_cast<std::uint64_t>(token) + 1) * 0x9e3779b97f4a7c15ULL);
+    for (float& x : item.vector) {
+      hash = mix(hash + 1);
+      x = static_cast<float>(hash >> 40) / 8388608.0f - 1.0f;
+    }
+    total += static_cast<std::int64_t>(item.tokens.size());
+  }
+  tokens_ += total;
+  largest_step_ = std::max(largest_step_.load(), total);
+  most_items_ = std::max(most_items_.load(), static_cast<std::int64_t>(items.size()));
+  return {};
+}
+
 void FakeModel::wait_while_held() {
   std::unique_lock lock(mutex_);
   is_waiting_ = is_held_;

@@ -44,6 +44,7 @@ struct FakeModelOptions {
   std::int64_t step_ns = 1'000'000;
   std::int64_t row_ns = 0;         // likewise, for each row beyond the first
   std::int64_t step_sleep_us = 0;  // real time, for tests of slow answers
+  std::int32_t vector_size = 0;    // > 0: it makes vectors of texts and does not step
 };
 
 /// Counts what is alive, so that leaks and limits are integers. Readable from any thread.
@@ -62,6 +63,10 @@ class FakeModel final : public LanguageModel {
   std::unique_ptr<ModelState> new_state(const AttentionPolicy& policy) override;
   Expected<void> reserve(ModelState& state, std::int32_t tokens) override;
   Expected<void> step(std::span<StepItem> items) override;
+  std::int32_t vector_size() const noexcept override { return options_.vector_size; }
+  std::int32_t max_step_texts() const noexcept override { return 16; }
+  /// Each number is a hash of the text's tokens and its place.
+  Expected<void> read(std::span<const TextItem> items) override;
 
   struct Ledger {
     std::atomic<std::int64_t> states{0}, pages{0}, peak_pages{0};

@@ -29,6 +29,12 @@ struct StepItem {
   std::span<float> logits;               // [vocab] of the last token, or [tokens.size() * vocab] of all, or empty
 };
 
+/// A whole text that becomes a vector.
+struct TextItem {
+  std::span<const std::int32_t> tokens;
+  std::span<float> vector;  // [vector_size()]
+};
+
 class LanguageModel {
  public:
   virtual ~LanguageModel() = default;
@@ -49,6 +55,15 @@ class LanguageModel {
   virtual Expected<void> reserve(ModelState& state, std::int32_t tokens) = 0;
   /// One forward pass over a ragged batch. Items were reserved. On error no state advanced.
   virtual Expected<void> step(std::span<StepItem> items) = 0;
+  /// Numbers of the vector that it makes of a text; 0: it makes none, it writes. One that makes vectors does not step.
+  virtual std::int32_t vector_size() const noexcept { return 0; }
+  virtual std::int32_t max_step_texts() const noexcept { return 0; }
+  /// Whole texts to vectors in one pass: at most max_step_texts(), together max_step_tokens(), each context_length().
+  /// A vector's bits depend on its own text alone.
+  virtual Expected<void> read(std::span<const TextItem> items) {
+    (void)items;
+    return fail(Code::unsupported, "read: this model makes no vectors");
+  }
 };
 
 }  // namespace heed

@@ -8,6 +8,7 @@
 #include "core/file.h"
 #include "engine/source_text.h"
 #include "engine/step_cost.h"
+#include "engine/text_reader.h"
 #include "formats/model_file.h"
 #include "kernels/kernels.h"
 #include "kernels/page_bounds.h"
@@ -85,6 +86,9 @@ Expected<ActivationMode> activation_mode_of(const std::string& name, std::int32_
   return fail(Code::invalid_argument, "load: activations must be auto, exact or fast, got " + name, "activations");
 }
 
+// Tokens of one pass of whole texts: enough for the matrices, few enough for the second-level cache.
+constexpr std::int32_t kReadTokens = 1024;
+
 // All that a transformer needs to run, in order of construction.
 class Transformer final : public LanguageModel {
  public:
@@ -102,6 +106,9 @@ class Transformer final : public LanguageModel {
   bool forgets_freely() const noexcept override { return pages_->state_floats() == 0 && spec_.encoder.empty(); }
   Expected<void> reserve(ModelState& state, std::int32_t tokens) override;
   Expected<void> step(std::span<StepItem> items) override;
+  std::int32_t vector_size() const noexcept override { return reader_ ? spec_.dim : 0; }
+  std::int32_t max_step_texts() const noexcept override { return reader_ ? TextReader::kMostTexts : 0; }
+  Expected<void> read(std::span<const TextItem> items) override;
   std::size_t weight_bytes() const noexcept { return file_->file_bytes(); }
 
  private:
@@ -110,6 +117,7 @@ class Transformer final : public LanguageModel {
   Expected<void> make_weights(const LoadOptions& options);
   Expected<void> make_cache(const LoadOptions& options);
   Expected<void> make_source_pools(std::int32_t sequences);
+  Expected<void> make_reader(const LoadOptions& options);
   Expected<void> add_to_step(StepItem& item, Exec& exec);
 
   std::unique_ptr<ModelFile> file_;
@@ -123,6 +131,7 @@ class Transformer final : public LanguageModel {
   std::unique_ptr<PagePool> pages_;
   std::unique_ptr<PagePool> sources_, scratch_;  // of an encoder-decoder
   std::unique_ptr<KvCache> memory_;              // where every sequence begins
+  std::unique_ptr<TextReader> reader_;           // of a model that makes vectors, which has no sequences
   DType kv_dtype_ = DType::f16;
   std::unique_ptr<Tokenizer> tokenizer_;
   std::string template_, display_name_;
@@ -149,12 +158,17 @@ Expected<std::unique_ptr<Transformer>> Transformer::load(const std::string& path
   HEED_ASSIGN(t->display_name_, t->file_->metadata().text("general.name", t->spec_.family));
   t->file_->forget_metadata();
   t->step_tokens_ = options.engine.prefill_chunk + options.engine.max_running;
+  if (t->spec_.pooling != Pooling::none) t->step_tokens_ = std::max(kReadTokens, t->wanted_context(options));
   // An encoder reads its source in one piece.
   const std::int32_t rows =
       t->spec_.encoder.empty() ? t->step_tokens_ : std::max(t->step_tokens_, t->wanted_context(options) + 1);
   HEED_ASSIGN(t->arena_,
               Arena::make(step_bytes(t->spec_, rows, options.engine.max_running + 1 + StepCost::kMostExtra)));
   HEED_TRY(t->make_weights(options));
+  if (t->spec_.pooling != Pooling::none) {
+    HEED_TRY(t->make_reader(options));
+    return t;
+  }
   HEED_TRY(t->make_cache(options));
   if (!t->spec_.encoder.empty()) HEED_TRY(t->make_source_pools(options.engine.max_running));
   Exec exec{t->pool_, t->arena_, *t->kernels_, t->counters_};
@@ -185,7 +199,8 @@ Expected<void> Transformer::make_weights(const LoadOptions& options) {
 
 std::int32_t Transformer::wanted_context(const LoadOptions& options) const noexcept {
   constexpr std::int32_t kDefaultContext = 32768;
-  return std::min(options.context > 0 ? options.context : kDefaultContext, spec_.context);
+  const std::int32_t most = spec_.text_length > 0 ? std::min(spec_.text_length, spec_.context) : spec_.context;
+  return std::min(options.context > 0 ? options.context : kDefaultContext, most);
 }
 
 // Room for the source of every sequence that may run, and one scratch.
@@ -195,6 +210,16 @@ Expected<void> Transformer::make_source_pools(std::int32_t sequences) {
   HEED_ASSIGN(PagePool scratch, PagePool::make(scratch_layers(spec_), kv_dtype_, pages));
   sources_ = std::make_unique<PagePool>(std::move(kept));
   scratch_ = std::make_unique<PagePool>(std::move(scratch));
+  return {};
+}
+
+Expected<void> Transformer::make_reader(const LoadOptions& options) {
+  context_ = wanted_context(options);
+  HEED_ASSIGN(kv_dtype_, kv_dtype_of(options.kv_dtype));
+  HEED_ASSIGN(reader_, TextReader::make(spec_, kv_dtype_, step_tokens_));
+  HEED_ASSIGN(PagePool none, PagePool::make(scratch_layers(spec_), kv_dtype_, 1));  // of states that never step
+  pages_ = std::make_unique<PagePool>(std::move(none));
+  memory_ = std::make_unique<KvCache>(*pages_);
   return {};
 }
 
@@ -258,7 +283,14 @@ Expected<void> Transformer::add_to_step(StepItem& item, Exec& exec) {
   return {};
 }
 
+Expected<void> Transformer::read(std::span<const TextItem> items) {
+  if (!reader_) return LanguageModel::read(items);
+  Exec exec{pool_, arena_, *kernels_, counters_, activations_};
+  return reader_->read(spec_, weights_, items, exec);
+}
+
 Expected<void> Transformer::step(std::span<StepItem> items) {
+  if (reader_) return fail(Code::unsupported, "step: this model makes vectors of texts, it writes none");
   items_.clear();
   lengths_.clear();
   Exec exec{pool_, arena_, *kernels_, counters_, activations_};
@@ -277,11 +309,16 @@ class TransformerHost final : public LoadedModel {
  public:
   TransformerHost(std::string name, std::unique_ptr<Transformer> model, std::unique_ptr<ChatTemplate> chat,
                   EngineOptions options)
-      : name_(std::move(name)), model_(std::move(model)), chat_(std::move(chat)), engine_(*model_, options) {}
+      : name_(std::move(name)),
+        model_(std::move(model)),
+        chat_(std::move(chat)),
+        engine_(*model_, options),
+        embedder_(model_->vector_size() > 0 ? std::make_unique<Embedder>(*model_) : nullptr) {}
   const std::string& name() const noexcept override { return name_; }
   LanguageModel& model() noexcept override { return *model_; }
   Engine& engine() noexcept override { return engine_; }
   const ChatTemplate* chat() const noexcept override { return chat_.get(); }
+  Embedder* embedder() noexcept override { return embedder_.get(); }
   std::size_t weight_bytes() const noexcept override { return model_->weight_bytes(); }
 
  private:
@@ -289,6 +326,7 @@ class TransformerHost final : public LoadedModel {
   std::unique_ptr<Transformer> model_;
   std::unique_ptr<ChatTemplate> chat_;
   Engine engine_;
+  std::unique_ptr<Embedder> embedder_;
 };
 
 }  // namespace

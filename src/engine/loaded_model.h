@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "engine/pipelines/embed.h"
 #include "text/chat_template.h"
 
 namespace heed {
@@ -39,6 +40,9 @@ class LoadedModel {
   virtual LanguageModel& model() noexcept = 0;
   virtual Engine& engine() noexcept = 0;
   virtual const ChatTemplate* chat() const noexcept = 0;  // nullptr for base models
+  virtual Embedder* embedder() noexcept {
+    return nullptr;
+  }  // of a model that makes vectors; then engine() is of no use
   virtual std::size_t weight_bytes() const noexcept = 0;
 };
 

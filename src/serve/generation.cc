@@ -136,6 +136,14 @@ void Generation::on_model(Expected<ModelPointer> model) {
     writer_->post([self = shared_from_this(), error] { self->fail_with(error); });
     return;
   }
+  if ((*model)->embedder() != nullptr) {
+    const ApiError error{
+        .message = "model: " + (*model)->name() + " makes vectors of texts, it writes none: use /v1/embeddings",
+        .param = "model",
+        .code = "model_not_supported"};
+    writer_->post([self = shared_from_this(), error] { self->fail_with(error); });
+    return;
+  }
   auto prompts = std::make_shared<std::vector<PromptTokens>>();
   if (auto error = format_->tokenize(**model, answer_.params, *prompts)) {
     writer_->post([self = shared_from_this(), error = *error] { self->fail_with(error); });

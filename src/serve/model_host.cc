@@ -194,7 +194,10 @@ void ModelHost::shutdown(std::int64_t drain_ms) {
   state_->changed.notify_all();
   for (Ready& call : orphans) call(fail(Code::cancelled, "the server is shutting down"));
   orphans.clear();
-  for (auto& [name, slot] : slots) slot.model->engine().drain(drain_ms);
+  for (auto& [name, slot] : slots) {
+    slot.model->engine().drain(drain_ms);
+    if (Embedder* embedder = slot.model->embedder()) embedder->drain(drain_ms);
+  }
   slots.clear();
   state_->thread.join();
 }

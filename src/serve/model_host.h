@@ -15,6 +15,7 @@ struct ModelInfo {
   std::string name;
   std::int64_t created = 0;  // unix seconds; 0: unknown
   std::int64_t bytes = 0;    // of the file; 0: unknown
+  std::string kind;          // the catalogue's ("chat", "embed", ...), or empty
 };
 
 /// Where models come from: the store, or a test.

@@ -102,6 +102,7 @@ Json operation(const Route& route) {
   Json schema = {{"type", "object"}};
   if (route.pattern == "/chat/completions") schema = {{"$ref", "#/components/schemas/ChatRequest"}};
   if (route.pattern == "/completions") schema = {{"$ref", "#/components/schemas/CompletionRequest"}};
+  if (route.pattern == "/embeddings") schema = {{"$ref", "#/components/schemas/EmbeddingRequest"}};
   if (route.pattern == "/conversations/{}") schema = {{"$ref", "#/components/schemas/Conversation"}};
   made["requestBody"] = {{"required", true}, {"content", {{"application/json", {{"schema", schema}}}}}};
   return made;
@@ -140,6 +141,7 @@ std::string openapi_document(const Router& router, const std::string& version) {
   Json& schemas = document["components"]["schemas"];
   schemas["ChatRequest"] = request_schema(kChatEndpoint, "messages");
   schemas["CompletionRequest"] = request_schema(kCompletionEndpoint, "prompt");
+  schemas["EmbeddingRequest"] = request_schema(kEmbeddingEndpoint, "input");
   schemas["Conversation"] = conversation_schema();
   schemas["Message"] = message_schema();
   schemas["Error"] = error_schema();

@@ -106,6 +106,11 @@ std::optional<ApiError> check_completion(GenerationParams& params) {
   return std::nullopt;
 }
 
+std::optional<ApiError> check_embedding(const GenerationParams& params) {
+  if (!params.input.is_null()) return std::nullopt;
+  return ApiError{.message = "input: required", .param = "input", .code = "missing_required_parameter"};
+}
+
 }  // namespace
 
 std::string describe(const Json& value) {
@@ -160,6 +165,7 @@ std::optional<ApiError> parse_params(const Json& body, Endpoint endpoint, Genera
   const std::int64_t max_tokens =
       out.max_completion_tokens_given >= 0 ? out.max_completion_tokens_given : out.max_tokens_given;
   if (max_tokens >= 0) out.max_tokens = static_cast<std::int32_t>(max_tokens);
+  if (endpoint == kEmbeddingEndpoint) return check_embedding(out);
   return endpoint == kChatEndpoint ? check_chat(out) : check_completion(out);
 }
 

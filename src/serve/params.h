@@ -35,6 +35,9 @@ struct GenerationParams {
   std::int32_t priority = 0;
   bool speculates = true;                 // heed.speculation
   std::optional<std::string> prediction;  // text that the answer may repeat
+  Json input;                             // embeddings
+  bool is_base64 = false, truncates = false;
+  std::int32_t dimensions = 0;  // 0: all
 };
 
 enum class ParamType : unsigned char {
@@ -51,7 +54,7 @@ enum class ParamType : unsigned char {
   any
 };
 
-enum Endpoint : unsigned { kChatEndpoint = 1, kCompletionEndpoint = 2, kBothEndpoints = 3 };
+enum Endpoint : unsigned { kChatEndpoint = 1, kCompletionEndpoint = 2, kBothEndpoints = 3, kEmbeddingEndpoint = 4 };
 
 struct ParamRow {
   std::string_view name;

@@ -203,6 +203,17 @@ Applied set_heed(GenerationParams& p, const Json& v) {
   return std::nullopt;
 }
 
+Applied set_input(GenerationParams& p, const Json& v) { return p.input = v, std::nullopt; }
+Applied set_encoding(GenerationParams& p, const Json& v) {
+  if (v != "float" && v != "base64")
+    return invalid_value("encoding_format", "expected float or base64, got " + describe(v));
+  return p.is_base64 = v == "base64", std::nullopt;
+}
+Applied set_dimensions(GenerationParams& p, const Json& v) {
+  return p.dimensions = v.get<std::int32_t>(), std::nullopt;
+}
+Applied set_truncate(GenerationParams& p, const Json& v) { return p.truncates = v.get<bool>(), std::nullopt; }
+
 bool is_empty_list(const Json& v) { return v.is_array() && v.empty(); }
 bool is_none_or_auto(const Json& v) { return v == "none" || v == "auto"; }
 bool is_text_format(const Json& v) { return v.is_object() && v.contains("type") && v["type"] == "text"; }
@@ -212,7 +223,13 @@ bool is_false(const Json& v) { return v == false; }
 
 using T = ParamType;
 constexpr std::array kParamRows = {
-    ParamRow{"model", T::string, 3, 0, 0, "Name of a model of this server; the first one when absent.", set_model},
+    ParamRow{"model", T::string, 7, 0, 0, "Name of a model of this server; the first one when absent.", set_model},
+    ParamRow{"input", T::prompt, 4, 0, 0, "Text, token ids, or up to 2048 of either: a vector each.", set_input},
+    ParamRow{"encoding_format", T::string, 4, 0, 0, "float, or base64 of 32-bit floats. Default float.", set_encoding},
+    ParamRow{"dimensions", T::integer, 4, 1, 65536, "The first numbers of the vector alone, made of length one again.",
+             set_dimensions},
+    ParamRow{"truncate", T::boolean, 4, 0, 0, "Longer inputs lose their end; else they are an error. Default false.",
+             set_truncate},
     ParamRow{"messages", T::messages, 1, 0, 0, "The conversation: system, developer, user, assistant, tool.",
              set_messages},
     ParamRow{"prompt", T::prompt, 2, 0, 0, "Text, token ids, or a batch of either.", set_prompt},
@@ -251,7 +268,7 @@ constexpr std::array kParamRows = {
              "Text the answer may repeat (type \"content\"): the same answer sooner. A hint; of a very long one the "
              "beginning is used.",
              set_prediction},
-    ParamRow{"user", T::string, 3, 0, 0, "Accepted; names nobody here.", ignore},
+    ParamRow{"user", T::string, 7, 0, 0, "Accepted; names nobody here.", ignore},
     ParamRow{"heed", T::object, 3, 0, 0, "heed's own: attention, speculation, deadline_ms, priority.", set_heed},
     ParamRow{"tools", T::array, 1, 0, 0, "tools are not supported yet", nullptr, is_empty_list},
     ParamRow{"tool_choice", T::any, 1, 0, 0, "only \"none\" and \"auto\" are supported yet", nullptr, is_none_or_auto},

@@ -101,6 +101,7 @@ void Service::add_routes() {
   add_base_routes(router_, *models_, metrics_, options_.version);
   add_model_routes(router_, *models_);
   add_text_routes(router_, *models_);
+  add_embedding_routes(router_, *models_, metrics_);
   router_.add({"POST", "/chat/completions", Access::keyed,
                [this](const auto& request, const auto& writer) { generate(request, writer, kChatEndpoint); }});
   router_.add({"POST", "/completions", Access::keyed,

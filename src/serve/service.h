@@ -66,6 +66,7 @@ class Service final : public HttpHandler {
 void add_base_routes(Router& router, ModelHost& models, Metrics& metrics, const std::string& version);
 void add_model_routes(Router& router, ModelHost& models);
 void add_text_routes(Router& router, ModelHost& models);
+void add_embedding_routes(Router& router, ModelHost& models, Metrics& metrics);
 void add_conversation_routes(Router& router, ConversationStore& store);
 void add_file_routes(Router& router, const StaticFiles& files);
 

@@ -42,8 +42,14 @@ class StoreSource final : public ModelSource {
   StoreSourceOptions options_;
 };
 
-Entry make_entry(const std::string& name, const std::string& path) {
-  Entry entry{{.name = name}, path};
+std::string kind_of(const Store& store, const std::string& name) {
+  for (const CatalogEntry& entry : store.catalog())
+    if (entry.name == name) return entry.kind;
+  return {};
+}
+
+Entry make_entry(const Store& store, const std::string& name, const std::string& path) {
+  Entry entry{{.name = name, .kind = kind_of(store, name)}, path};
   struct stat status{};
   if (::stat(path.c_str(), &status) == 0) {
     entry.info.created = status.st_mtime;
@@ -60,7 +66,7 @@ Expected<std::vector<Entry>> installed(const Store& store) {
     const bool is_default = std::any_of(catalog.begin(), catalog.end(), [&](const CatalogEntry& entry) {
       return entry.is_default && entry.name == model.name;
     });
-    entries.insert(is_default ? entries.begin() : entries.end(), make_entry(model.name, model.path));
+    entries.insert(is_default ? entries.begin() : entries.end(), make_entry(store, model.name, model.path));
   }
   if (entries.empty()) return fail(Code::not_found, "serve: no model on this machine: run `heed pull default`");
   return entries;
@@ -89,7 +95,7 @@ Expected<std::unique_ptr<ModelSource>> store_source(const Store& store, StoreSou
     HEED_ASSIGN(const std::string path, store.resolve(given == "default" ? name : given));
     const bool is_known =
         std::any_of(entries.begin(), entries.end(), [&](const Entry& entry) { return entry.info.name == name; });
-    if (!is_known) entries.push_back(make_entry(name, path));
+    if (!is_known) entries.push_back(make_entry(store, name, path));
   }
   return std::unique_ptr<ModelSource>(std::make_unique<StoreSource>(store, std::move(entries), std::move(options)));
 }

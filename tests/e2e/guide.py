@@ -70,6 +70,8 @@ class Place:
         models.mkdir(parents=True)
         for name in (server.DEFAULT_MODEL, server.SMALL_MODEL):
             (models / f"{name}.gguf").symlink_to(real / f"{name}.gguf")
+        embedder = f"{server.EMBEDDER}.safetensors"
+        (models / embedder).symlink_to(real / embedder)
         self.bring_ollama(real / f"{server.SMALL_MODEL}.gguf")
 
     def bring_ollama(self, model):

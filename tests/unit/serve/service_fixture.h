@@ -30,8 +30,10 @@ class FakeLoadedModel final : public LoadedModel {
     const std::string source = spec.chat_template == "builtin" ? model_.chat_template() : spec.chat_template;
     if (!source.empty()) chat_.emplace(std::move(ChatTemplate::compile(source).value()));
     engine_ = std::make_unique<Engine>(model_, spec.engine);
+    if (spec.model.vector_size > 0) embedder_ = std::make_unique<Embedder>(model_);
   }
   ~FakeLoadedModel() override {
+    embedder_.reset();
     engine_.reset();
     EXPECT_EQ(model_.states_alive(), 0) << "a state leaked";
     --*alive_;
@@ -40,6 +42,7 @@ class FakeLoadedModel final : public LoadedModel {
   LanguageModel& model() noexcept override { return model_; }
   Engine& engine() noexcept override { return *engine_; }
   const ChatTemplate* chat() const noexcept override { return chat_ ? &*chat_ : nullptr; }
+  Embedder* embedder() noexcept override { return embedder_.get(); }
   std::size_t weight_bytes() const noexcept override { return 0; }
   FakeModel& fake() noexcept { return model_; }
 
@@ -48,12 +51,14 @@ class FakeLoadedModel final : public LoadedModel {
   FakeModel model_;
   std::optional<ChatTemplate> chat_;
   std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Embedder> embedder_;
   std::atomic<int>* alive_;
 };
 
 /// What a test sees of the source it gave away.
 struct Sources {
   std::vector<std::pair<std::string, FakeSpec>> specs;
+  std::map<std::string, std::string> kinds;
   std::atomic<int> loads{0}, alive{0}, most_alive{0};
   std::atomic<int> load_ms{0};
   std::atomic<bool> fails{false};
@@ -66,7 +71,7 @@ class FakeSource final : public ModelSource {
   explicit FakeSource(Sources& sources) : sources_(&sources) {}
   std::vector<ModelInfo> list() const override {
     std::vector<ModelInfo> out;
-    for (const auto& [name, spec] : sources_->specs) out.push_back({name, 1'700'000'000, 42});
+    for (const auto& [name, spec] : sources_->specs) out.push_back({name, 1'700'000'000, 42, sources_->kinds[name]});
     return out;
   }
   Expected<std::unique_ptr<LoadedModel>> load(const std::string& name) override {
