@@ -9,8 +9,6 @@
 namespace heed {
 namespace {
 
-constexpr double kMaxNmse = 1e-6;
-
 std::vector<std::int32_t> ids_of(const GgufFile& file, const char* name) {
   const Tensor* t = file.find(name);
   std::vector<std::int32_t> ids(static_cast<std::size_t>(t->cols()));

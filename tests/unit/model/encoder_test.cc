@@ -10,8 +10,7 @@
 namespace heed {
 namespace {
 
-constexpr double kMaxNmse = 1e-6;
-const std::string kGolden = std::string(HEED_SOURCE_DIR) + "/tests/golden/";
+const std::string kEncoderGoldens = std::string(HEED_SOURCE_DIR) + "/tests/golden/";
 
 using Ids = std::vector<std::int32_t>;
 
@@ -42,7 +41,7 @@ Expected<std::vector<std::vector<float>>> vectors_of(TestModel& model, const std
 }
 
 void expect_golden(TestModel& model, const std::string& name) {
-  const auto expected = GgufFile::open(kGolden + "models/" + name + ".expected.gguf");
+  const auto expected = GgufFile::open(kEncoderGoldens + "models/" + name + ".expected.gguf");
   ASSERT_TRUE(expected) << expected.error().text;
   Expectation check{&*expected, kMaxNmse};
   for (const auto& [pooling, tensor] :
@@ -58,7 +57,7 @@ void expect_golden(TestModel& model, const std::string& name) {
   std::printf("golden %s %s: worst layer NMSE %.2e\n", name.c_str(), model.kernels->name, check.worst);
 }
 
-std::string test_name(std::string golden) {
+std::string encoder_name(std::string golden) {
   std::replace(golden.begin(), golden.end(), '-', '_');
   return golden;
 }
@@ -76,7 +75,7 @@ TEST_P(Encoder, EveryLayerEqualsTransformers) {
 }
 
 TEST_P(Encoder, OfAHubIsTheSame) {
-  const auto hub = open_model_file(kGolden + "hub/" + GetParam());
+  const auto hub = open_model_file(kEncoderGoldens + "hub/" + GetParam());
   ASSERT_TRUE(hub) << hub.error().text;
   TestModel model(2, best_kernels());
   const auto loaded = model.load(**hub);
@@ -107,7 +106,7 @@ TEST_P(Encoder, NeighboursChangeNoBit) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, Encoder, testing::Values("bert", "roberta", "nomic-bert", "modern-bert"),
-                         [](const auto& p) { return test_name(p.param); });
+                         [](const auto& p) { return encoder_name(p.param); });
 
 TEST(Encoders, GiveNoLogits) {
   TestModel model(1, best_kernels());
@@ -131,7 +130,7 @@ TEST(Decoders, GiveVectorsToo) {
   TestModel model(2, best_kernels());
   ASSERT_TRUE(model.load("gemma3"));
   model.spec.pooling = Pooling::last;
-  const auto expected = GgufFile::open(kGolden + "models/gemma3.expected.gguf");
+  const auto expected = GgufFile::open(kEncoderGoldens + "models/gemma3.expected.gguf");
   ASSERT_TRUE(expected);
   Expectation check{&*expected, kMaxNmse};
   const auto vectors = vectors_of(model, {ids_of(*expected)}, {&check, Expectation::on_layer});

@@ -9,6 +9,8 @@
 
 namespace heed {
 
+inline constexpr double kMaxNmse = 1e-6;  // of a layer, against its golden in f32
+
 inline double nmse(const float* got, const float* want, std::size_t n) {
   double error = 0, power = 0;
   for (std::size_t i = 0; i < n; ++i) {

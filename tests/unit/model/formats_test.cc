@@ -17,7 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kMaxNmse = 1e-6;
 const std::string kGolden = std::string(HEED_SOURCE_DIR) + "/tests/golden/";
 
 std::vector<std::byte> bytes_of(const ModelFile& file, const std::string& name) {

@@ -11,8 +11,6 @@
 namespace heed {
 namespace {
 
-constexpr double kMaxNmse = 1e-6;
-
 std::string test_name(std::string golden) {
   std::replace(golden.begin(), golden.end(), '-', '_');
   return golden;
