@@ -16,7 +16,7 @@ for room in $rooms; do
     name=${test#*/} log=build/crashes/${test#*/}.log
     # Each in a process of its own: a crash is a row, not the end of the table.
     if HEED_CRASH_FILE=build/crashes/$name "build/asan/${room}_mutations" --gtest_filter="*/$name" >"$log" 2>&1; then
-      grep '^|' "$log"
+      grep -a '^|' "$log"
     else
       failed=1
       row "$name" - - - 1 - - "see $log"
