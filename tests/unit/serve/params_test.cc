@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "serve/prompt.h"
 
 namespace heed {
@@ -10,9 +12,17 @@ namespace {
 
 const char* kChatBase = R"({"messages":[{"role":"user","content":"hi"}]})";
 const char* kCompletionBase = R"({"prompt":"hi"})";
+const char* kEmbeddingBase = R"({"input":"hi"})";
+constexpr Endpoint kEndpoints[] = {kChatEndpoint, kCompletionEndpoint, kEmbeddingEndpoint};
+
+/// A body with what the endpoint requires.
+Json base_of(Endpoint endpoint) {
+  if (endpoint == kEmbeddingEndpoint) return Json::parse(kEmbeddingBase);
+  return Json::parse(endpoint == kChatEndpoint ? kChatBase : kCompletionBase);
+}
 
 std::optional<ApiError> parse(Endpoint endpoint, const std::string& more, GenerationParams& out) {
-  Json body = Json::parse(endpoint == kChatEndpoint ? kChatBase : kCompletionBase);
+  Json body = base_of(endpoint);
   body.update(Json::parse(more));
   return parse_params(body, endpoint, out);
 }
@@ -45,7 +55,7 @@ TEST(Params, DefaultsAreDeterministic) {
 TEST(Params, EveryRowRefusesWrongTypesNamingTheField) {
   for (const ParamRow& row : parameter_table()) {
     if (row.apply == nullptr || row.type == ParamType::any) continue;
-    for (const Endpoint endpoint : {kChatEndpoint, kCompletionEndpoint}) {
+    for (const Endpoint endpoint : kEndpoints) {
       if ((row.endpoints & endpoint) == 0) continue;
       const std::string name(row.name);
       const bool wants_flag = row.type == ParamType::boolean;
@@ -64,12 +74,13 @@ TEST(Params, EveryNumberRefusesValuesJustOutsideItsRange) {
   for (const ParamRow& row : parameter_table()) {
     const bool is_number = row.type == ParamType::number || row.type == ParamType::integer;
     if (!is_number || row.name == "seed") continue;
+    const auto endpoint = std::find_if(std::begin(kEndpoints), std::end(kEndpoints),
+                                       [&](Endpoint e) { return (row.endpoints & e) != 0; });
     for (const double value : {row.low - 1, row.high + 1}) {
-      const Endpoint endpoint = (row.endpoints & kChatEndpoint) != 0 ? kChatEndpoint : kCompletionEndpoint;
-      Json body = Json::parse(endpoint == kChatEndpoint ? kChatBase : kCompletionBase);
+      Json body = base_of(*endpoint);
       body[std::string(row.name)] = value;
       GenerationParams out;
-      const auto error = parse_params(body, endpoint, out);
+      const auto error = parse_params(body, *endpoint, out);
       ASSERT_TRUE(error) << row.name << " " << value;
       EXPECT_EQ(error->param, row.name);
       EXPECT_EQ(error->code, "invalid_value");
@@ -97,6 +108,9 @@ TEST(Params, RequiredFieldsAreNamed) {
   const auto completion_error = parse_params(Json::object(), kCompletionEndpoint, out);
   ASSERT_TRUE(completion_error);
   EXPECT_EQ(completion_error->param, "prompt");
+  const auto embedding_error = parse_params(Json::object(), kEmbeddingEndpoint, out);
+  ASSERT_TRUE(embedding_error);
+  EXPECT_EQ(embedding_error->param, "input");
 }
 
 // Ask: a schema is never silently ignored.
