@@ -46,6 +46,11 @@ std::vector<std::string> seeds() {
                           {"generation_config.json", golden(hub + "generation_config.json")},
                           {"model.safetensors", weights(one, 48)}}));
   }
+  out.push_back(joined({{"config.json", golden("hub/bert/config.json")},
+                        {"1_Pooling/config.json", golden("hub/bert/1_Pooling/config.json")},
+                        {"sentence_bert_config.json", golden("hub/bert/sentence_bert_config.json")},
+                        {"modules.json", R"([{"idx":0,"type":"sentence_transformers.models.Transformer"}])"},
+                        {"model.safetensors", weights(entry("embeddings.LayerNorm.gamma", "F32", "[4]", 0, 16), 16)}}));
   const std::string config = golden("hub/mixtral/config.json");
   std::string experts = norm;
   for (int e = 0; e < 4; ++e)

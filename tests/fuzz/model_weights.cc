@@ -24,8 +24,9 @@ bool read(std::string_view bytes) {
 
 std::vector<std::string> seeds() {
   std::vector<std::string> out;
-  for (const char* name : {"cohere2", "deepseek2-yarn", "falcon", "gemma3", "gpt-oss", "gpt2", "granitehybrid",
-                           "hybrid", "llama", "long-rope", "mixtral", "olmo2", "phi3", "qwen2moe", "t5", "yarn-rope"})
+  for (const char* name :
+       {"bert", "cohere2", "deepseek2-yarn", "falcon", "gemma3", "gpt-oss", "gpt2", "granitehybrid", "hybrid", "llama",
+        "long-rope", "mixtral", "modern-bert", "nomic-bert", "olmo2", "phi3", "qwen2moe", "t5", "yarn-rope"})
     out.push_back(golden(std::string("models/") + name + ".gguf"));
   return out;
 }
