@@ -172,17 +172,29 @@ std::int64_t row_block_of(const Activations& x) {
   return std::min(((x.rows + blocks - 1) / blocks + kWholeTiles - 1) / kWholeTiles * kWholeTiles, x.rows);
 }
 
-// A unit of sixteen rows stands side by side in tiles, q before low (PanelTask::tiles); `from` [k], or zeros if null.
-void lay_out(const std::int8_t* from, std::int64_t k, std::int64_t row, std::int64_t half, std::int64_t halves,
-             std::int8_t* tiles) {
-  constexpr std::int64_t kHalfBytes = kTileHeight * kUnitDepth;
-  std::int8_t* to =
-      tiles + row / kTileHeight * kTileHeight * k * halves + half * kHalfBytes + row % kTileHeight * kUnitDepth;
-  for (std::int64_t i = 0; i < k; i += kUnitDepth, to += halves * kHalfBytes)
-    if (from)
-      std::copy_n(from + i, kUnitDepth, to);
-    else
-      std::fill_n(to, kUnitDepth, std::int8_t{0});
+// Row `row` of `rows`, or zeros behind the last, where its tile has it.
+void lay_out(const QuantizedRows& rows, std::int64_t k, std::int64_t row, bool is_there, std::int8_t* tiles) {
+  const TileUnit unit = rows.unit();
+  const std::int64_t units = k / kUnitDepth, lane = row % kTileHeight;
+  std::int8_t* to = tiles + row / kTileHeight * units * unit.bytes();
+  for (std::int64_t u = 0; u < units; ++u, to += unit.bytes()) {
+    const auto put = [&](const std::int8_t* from, std::int8_t* half) {
+      if (is_there)
+        std::copy_n(from + row * k + u * kUnitDepth, kUnitDepth, half + lane * kUnitDepth);
+      else
+        std::fill_n(half + lane * kUnitDepth, kUnitDepth, std::int8_t{0});
+    };
+    put(rows.q, to);
+    if (rows.low) put(rows.low, to + TileUnit::kHalfBytes);
+    const float scale = !is_there ? 0.0f : rows.low ? 1.0f : rows.scale[row * units + u];
+    auto* sums = reinterpret_cast<float*>(to + unit.sums()) + lane;
+    if (!rows.low) reinterpret_cast<float*>(to + unit.floats())[lane] = scale;
+    const std::int32_t *sum = rows.sum + 2 * (row * units + u), first = is_there ? sum[0] : 0,
+                       second = is_there ? sum[1] : 0;
+    sums[0] = scale * static_cast<float>(first + second);
+    sums[kTileHeight] = scale * static_cast<float>(first);
+    sums[2 * kTileHeight] = scale * static_cast<float>(second);
+  }
 }
 
 }  // namespace
@@ -200,14 +212,15 @@ Expected<QuantizedBuffer> QuantizedBuffer::make(std::int64_t rows, std::int64_t 
                     .sum = exec.arena.allocate_array<std::int32_t>(n / 16),
                     .k = k};
   const bool has_numbers = is_words ? b.words != nullptr : b.q && (b.low || !is_exact);
-  const std::int64_t tile_rows = exec.kernels.matmul->tile_rows, halves = b.halves(),
-                     tiled = (rows + kTileHeight - 1) / kTileHeight * kTileHeight;
+  const std::int64_t tile_rows = exec.kernels.matmul->tile_rows, heights = (rows + kTileHeight - 1) / kTileHeight;
   const bool has_tiles = tile_rows > 0 && rows >= tile_rows;
-  if (has_tiles) b.tiles = exec.arena.allocate_array<std::int8_t>(static_cast<std::size_t>(tiled * k * halves));
+  if (has_tiles)
+    b.tiles = exec.arena.allocate_array<std::int8_t>(
+        static_cast<std::size_t>(heights * (k / kUnitDepth) * b.rows().unit().bytes()));
   if (!has_numbers || !b.scale || !b.sum || (has_tiles && !b.tiles))
     return fail(Code::out_of_memory, "quantize: the step's arena is full");
-  for (std::int64_t row = rows; has_tiles && row < tiled; ++row)
-    for (std::int64_t half = 0; half < halves; ++half) lay_out(nullptr, k, row, half, halves, b.tiles);
+  for (std::int64_t row = rows; has_tiles && row < heights * kTileHeight; ++row)
+    lay_out(b.rows(), k, row, false, b.tiles);
   return b;
 }
 
@@ -221,9 +234,7 @@ void QuantizedBuffer::fill(std::int64_t row, const float* x, const Exec& exec) c
     table.quantize_exact(x, k, q + row * k, low + row * k, row_scale, row_sum);
   else
     table.quantize_fast(x, k, q + row * k, row_scale, row_sum);
-  if (!tiles) return;
-  lay_out(q + row * k, k, row, 0, halves(), tiles);
-  if (low) lay_out(low + row * k, k, row, 1, halves(), tiles);
+  if (tiles) lay_out(rows(), k, row, true, tiles);
 }
 
 Expected<Activations> quantize_activations(const float* x, std::int64_t rows, std::int64_t k, Exec& exec) {

@@ -22,11 +22,12 @@ struct QuantizedRows {
   const std::int8_t* q = nullptr;       // [rows, k], |q| <= 127
   const std::int8_t* low = nullptr;     // [rows, k], exact mode; none in fast mode
   const std::int16_t* words = nullptr;  // [rows, k], instead of q and low; of each 32 the even ones, then the odd ones
-  const std::int8_t* tiles = nullptr;   // q and low once more, where a processor loads sixteen rows at once (PanelTask)
+  const std::int8_t* tiles = nullptr;   // the same once more where a processor loads sixteen rows at once (TileUnit)
   const float* scale = nullptr;         // exact: [rows]; fast: [rows, k/32]
   const std::int32_t* sum = nullptr;    // [rows, k/16], sum of the integers over 16 values
 
   bool is_exact() const noexcept { return low || words; }
+  TileUnit unit() const noexcept { return {low != nullptr}; }
   /// The integer of value i of [rows, k], whatever the form.
   int integer(std::size_t i) const noexcept {
     const std::size_t in_block = i % 32;
@@ -38,7 +39,7 @@ struct QuantizedRows {
     return {q ? q + first * k : nullptr,
             low ? low + first * k : nullptr,
             words ? words + first * k : nullptr,
-            tiles && first % kTileHeight == 0 ? tiles + first * k * (low ? 2 : 1) : nullptr,
+            tiles && first % kTileHeight == 0 ? tiles + first / kTileHeight * (k / 32) * unit().bytes() : nullptr,
             scale + first * (is_exact() ? 1 : k / 32),
             sum + first * (k / 16)};
   }
@@ -68,7 +69,6 @@ struct QuantizedBuffer {
   static Expected<QuantizedBuffer> make(std::int64_t rows, std::int64_t k, Exec& exec);
   void fill(std::int64_t row, const float* x, const Exec& exec) const;
   QuantizedRows rows() const noexcept { return {q, low, words, tiles, scale, sum}; }
-  std::int64_t halves() const noexcept { return low ? 2 : 1; }
 };
 
 /// out = f(gate, up) over n values, n a multiple of 16; out may be either of them.

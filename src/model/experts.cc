@@ -219,7 +219,7 @@ std::int64_t expert_bytes_of_one(const BlockSpec& b) {
 
 std::int64_t expert_bytes_per_row(const ModelSpec& spec, const BlockSpec& b) {
   if (b.experts.count == 0) return 0;
-  return 4 * (2 * spec.dim + b.experts.count + 2 * b.experts.used) + 12 + 9 * spec.dim;
+  return 4 * (2 * spec.dim + b.experts.count + 2 * b.experts.used) + 12 + 10 * spec.dim;
 }
 
 }  // namespace heed

@@ -301,12 +301,12 @@ std::size_t step_bytes(const ModelSpec& spec, std::int64_t rows, std::int64_t lo
     extra = std::max({extra, expert_bytes_per_row(spec, spec.blocks[i]), mamba_bytes_per_row(spec.blocks[i]),
                       conv_bytes_per_row(spec, spec.blocks[i]), latent_bytes_per_row(spec.blocks[i])});
   }
-  // Activations come thrice (float, two int8 with scales, these laid out in tiles): 9 bytes a value are enough;
+  // Activations come thrice (float, two int8 with scales, these laid out in tiles): 10 bytes a value are enough;
   // attention's scratch is bounded by its own spans and counted with the fixed part.
   const std::int64_t per_row = 4 * (2 * spec.dim + w.qkv + w.heads + w.ffn + 2 * w.kv_heads + angles) + 13 * spec.dim +
-                               9 * (3 * spec.dim + w.heads + w.ffn) + extra + 64;
+                               10 * (3 * spec.dim + w.heads + w.ffn) + extra + 64;
   constexpr std::int64_t kFixed = std::int64_t{64} << 20;
-  return static_cast<std::size_t>(rows * per_row + logit_rows * 9 * spec.dim + kFixed + one);
+  return static_cast<std::size_t>(rows * per_row + logit_rows * 10 * spec.dim + kFixed + one);
 }
 
 Expected<void> forward(const ModelSpec& spec, const ModelWeights& weights, std::span<ForwardItem> items, Exec& exec,

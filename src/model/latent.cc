@@ -81,7 +81,7 @@ std::int64_t latent_bytes_per_row(const BlockSpec& b) {
   if (b.latent.kv_rank == 0) return 0;
   const std::int64_t heads = b.attention.heads, q_rank = b.latent.q_rank, kv_rank = b.latent.kv_rank;
   const std::int64_t floats = heads * (2 * b.head_dim + b.value_dim()) + 2 * q_rank + 2 * kv_rank + b.rope.dims;
-  return 4 * floats + 9 * (q_rank + kv_rank) + 64;
+  return 4 * floats + 10 * (q_rank + kv_rank) + 64;
 }
 
 }  // namespace heed

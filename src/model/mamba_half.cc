@@ -121,7 +121,7 @@ std::int64_t mamba_bytes_per_row(const BlockSpec& b) {
   if (b.kind != AttentionKind::mamba) return 0;
   const LinearSpec& l = b.linear;
   const std::int64_t inner = b.mamba.inner(l), channels = b.mamba.channels(l), heads = l.heads;
-  return 4 * (3 * inner + 2 * channels + 2 * heads + 2 * heads * l.k_dim) + 9 * inner;
+  return 4 * (3 * inner + 2 * channels + 2 * heads + 2 * heads * l.k_dim) + 10 * inner;
 }
 
 }  // namespace heed

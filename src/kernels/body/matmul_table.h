@@ -159,7 +159,7 @@ struct PanelTask {
   const std::int8_t* q = nullptr;       // [rows, k]
   const std::int8_t* low = nullptr;     // [rows, k], exact mode
   const std::int16_t* words = nullptr;  // [rows, k], instead of both
-  const std::int8_t* tiles = nullptr;   // beside them, see tile_rows: [rows/16, units, q then low, 16, 32]
+  const std::int8_t* tiles = nullptr;   // beside them, see tile_rows: [rows/16, units], each a TileUnit
   const float* scale = nullptr;         // exact: [rows]; fast: [rows, k/32]
   const std::int32_t* sum = nullptr;    // [rows, k/16]
   std::int64_t rows = 0;

@@ -96,6 +96,7 @@ struct Packed {  // reads a panel as it lies in memory
 // order, a share with each unit, whatever the order in which scales and quants of panels side by side are used.
 class Ahead {
  public:
+  Ahead() = default;  // nothing: the panels were read just now
   template <class Source, std::size_t kPanels>
   Ahead(const Source (&w)[kPanels], std::int64_t units, std::int64_t begin = 0)
       : lines_((w[0].bytes(units) * static_cast<std::int64_t>(kPanels) / 64 + units - 1) / units),
@@ -106,8 +107,8 @@ class Ahead {
   }
 
  private:
-  std::int64_t lines_;  // a unit
-  const std::uint8_t* at_;
+  std::int64_t lines_ = 0;  // a unit
+  const std::uint8_t* at_ = nullptr;
 };
 
 struct NothingAhead {
@@ -146,11 +147,12 @@ struct Scaled : Packed<kKind, kMode> {
   Floats min(std::int64_t unit, int part) const { return scale(unit, kParts + part); }
 };
 
-template <PackKind kKind, ActivationMode kMode>
-struct Expanded {  // reads a stretch unpacked for many rows, in the form this instruction set multiplies fastest
-  static constexpr PackFormat kFormat = kPackFormats[static_cast<std::size_t>(kKind)];
-  using Form = typename FormOf<kFormat.number_bits, kFormat.offset, kMode>::Type;
-  static constexpr int kOffset = Form::kCentred ? 0 : kFormat.offset;
+// What many rows read of an unpacked stretch: the same tiles for all kinds that agree in this.
+template <class FormOfWeights, bool kHasOffset, int kParts, bool kHasMin, ActivationMode kMode>
+struct ExpandedRows {
+  static constexpr PackFormat kFormat = {8, kParts == 2 ? ScaleForm::super16 : ScaleForm::half32, 0, kHasMin, 8};
+  using Form = FormOfWeights;
+  static constexpr int kOffset = kHasOffset ? 1 : 0;  // how much, view_rows was told
   static constexpr bool kFromMemory = false;
   using Lane = typename Form::Lane;
   using Rows = Reads<typename Form::Dot, Lane, kMode>;
@@ -165,6 +167,16 @@ struct Expanded {  // reads a stretch unpacked for many rows, in the form this i
   const float* floats(std::int64_t unit) const {
     return reinterpret_cast<const float*>(units + unit * kUnitBytes + 8 * kQuadBytes);
   }
+};
+
+// A stretch unpacked for many rows, in the form this instruction set multiplies fastest.
+template <PackKind kKind, ActivationMode kMode>
+struct Expanded {
+  static constexpr PackFormat kFormat = kPackFormats[static_cast<std::size_t>(kKind)];
+  using Form = typename FormOf<kFormat.number_bits, kFormat.offset, kMode>::Type;
+  static constexpr int kOffset = Form::kCentred ? 0 : kFormat.offset;
+  using Rows = ExpandedRows<typename Form::Read, (kOffset > 0), parts_of(kFormat), kFormat.has_min, kMode>;
+  static constexpr std::int64_t kQuadBytes = Rows::kQuadBytes, kUnitBytes = Rows::kUnitBytes;
   static void store(std::uint8_t* p, Bytes b) { Form::store(p, b); }
 };
 

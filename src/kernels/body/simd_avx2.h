@@ -146,6 +146,7 @@ template <int kBits>
 struct ByteForm {
   using Weights = Bytes;
   using Dot = Dots<kBits>;
+  using Read = ByteForm;  // of an unpacked panel; how it was stored does not matter
   using Lane = std::int8_t;
   static constexpr bool kCentred = false;
   static constexpr std::int64_t kQuadBytes = 64;
@@ -177,6 +178,7 @@ template <int kOffset>
 struct WordForm {
   using Weights = Words;
   using Dot = WordDots;
+  using Read = WordForm<0>;
   using Lane = std::int16_t;
   static constexpr bool kCentred = true;
   static constexpr std::int64_t kQuadBytes = 128;

@@ -52,11 +52,12 @@ struct Dots {
   Ints total() { return {sum}; }
 };
 
-// No panel is expanded here; the form is stated because the body names it.
+// The form of an expanded panel: bytes as they are.
 template <int kBits>
 struct ByteForm {
   using Weights = Bytes;
   using Dot = Dots<kBits>;
+  using Read = ByteForm<8>;  // a product is the same whatever the bits
   using Lane = std::int8_t;
   static constexpr bool kCentred = false;
   static constexpr std::int64_t kQuadBytes = 64;

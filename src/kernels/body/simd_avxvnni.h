@@ -29,6 +29,7 @@ struct Dots {
 template <int kBits>
 struct ByteForm : heed::ByteForm<kBits> {
   using Dot = Dots<kBits>;
+  using Read = ByteForm<8>;
 };
 
 template <int kBits, int, ActivationMode>

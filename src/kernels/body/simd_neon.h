@@ -74,6 +74,7 @@ template <int kBits>
 struct ByteForm {
   using Weights = Bytes;
   using Dot = Dots<kBits>;
+  using Read = ByteForm;
   using Lane = std::int8_t;
   static constexpr bool kCentred = Dot::kCentred;
   static constexpr std::int64_t kQuadBytes = 64;

@@ -71,6 +71,7 @@ template <int kBits>
 struct ByteForm {
   using Weights = Bytes;
   using Dot = Dots<kBits>;
+  using Read = ByteForm<8>;
   using Lane = std::int8_t;
   static constexpr bool kCentred = false;
   static constexpr std::int64_t kQuadBytes = 64;

@@ -4,10 +4,13 @@
 
 namespace heed {
 namespace {
-#include "kernels/body/matmul.inl"
+#include "kernels/body/matmul_rows.inl"
 #include "kernels/body/matmul_tiles.inl"
 }  // namespace
 
-const MatmulTable& matmul_amx() noexcept { return kTileTable; }
+const MatmulTable& matmul_amx() noexcept {
+  static const MatmulTable table = tile_table();
+  return table;
+}
 
 }  // namespace heed
