@@ -13,19 +13,19 @@
 namespace heed {
 namespace {
 
-using Json = nlohmann::json;
+using SortedJson = nlohmann::json;
 using Ids = std::vector<std::int32_t>;
-const std::filesystem::path kGoldens = std::filesystem::path(HEED_SOURCE_DIR) / "tests/golden/tokenizers";
+const std::filesystem::path kTokenizerGoldens = std::filesystem::path(HEED_SOURCE_DIR) / "tests/golden/tokenizers";
 
-Json read(const std::filesystem::path& path) {
+SortedJson read_golden(const std::filesystem::path& path) {
   std::ifstream file(path);
   EXPECT_TRUE(file) << path;
-  return Json::parse(file);
+  return SortedJson::parse(file);
 }
 
 std::vector<std::string> kinds() {
   std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(kGoldens)) {
+  for (const auto& entry : std::filesystem::directory_iterator(kTokenizerGoldens)) {
     const std::string name = entry.path().stem().string();
     if (name.starts_with("kind_")) names.push_back(name.substr(5));
   }
@@ -35,11 +35,11 @@ std::vector<std::string> kinds() {
 
 class TokenizerGolden : public testing::TestWithParam<std::string> {
  protected:
-  Json golden_ = read(kGoldens / ("kind_" + GetParam() + ".json"));
+  SortedJson golden_ = read_golden(kTokenizerGoldens / ("kind_" + GetParam() + ".json"));
 
   std::string file() const {
-    Json file = golden_["file"];
-    file["model"] = read(kGoldens / (golden_["model"].get<std::string>() + ".json"));
+    SortedJson file = golden_["file"];
+    file["model"] = read_golden(kTokenizerGoldens / (golden_["model"].get<std::string>() + ".json"));
     return file.dump();
   }
 };
@@ -51,7 +51,7 @@ TEST_P(TokenizerGolden, GivesTheLibrarysIds) {
   ASSERT_TRUE(loaded) << loaded.error().text;
   const Tokenizer& t = **loaded;
   ASSERT_GE(golden_["cases"].size(), 24U);
-  for (const Json& one : golden_["cases"]) {
+  for (const SortedJson& one : golden_["cases"]) {
     const std::string text = one[0].get<std::string>();
     const EncodeOptions bare{.add_bos = false}, framed{.add_bos = true, .add_eos = true};
     if (!one[1].is_null()) {
@@ -69,7 +69,7 @@ TEST_P(TokenizerGolden, GivesTheLibrarysIds) {
 TEST_P(TokenizerGolden, PartsOfATextAreOneText) {
   const auto loaded = Tokenizer::from_json(file());
   ASSERT_TRUE(loaded) << loaded.error().text;
-  for (const Json& one : golden_["cases"]) {
+  for (const SortedJson& one : golden_["cases"]) {
     const std::string text = one[0].get<std::string>();
     std::vector<Segment> segments;  // characters by themselves
     for (std::size_t at = 0; at < text.size();) {
@@ -87,13 +87,13 @@ INSTANTIATE_TEST_SUITE_P(Kinds, TokenizerGolden, testing::ValuesIn(kinds()), [](
 TEST(TokenizerGoldenKinds, AreAllThere) { EXPECT_GE(kinds().size(), 20U); }
 
 TEST(UnigramGolden, GivesSentencePiecesIds) {
-  const auto file = GgufFile::open((kGoldens / "unigram.gguf").string());
+  const auto file = GgufFile::open((kTokenizerGoldens / "unigram.gguf").string());
   ASSERT_TRUE(file) << file.error().text;
   const auto loaded = Tokenizer::from_metadata(file->metadata());
   ASSERT_TRUE(loaded) << loaded.error().text;
-  const Json cases = read(kGoldens / "unigram.json");
+  const SortedJson cases = read_golden(kTokenizerGoldens / "unigram.json");
   ASSERT_GE(cases.size(), 300U);
-  for (const Json& one : cases) EXPECT_EQ((*loaded)->encode(one[0].get<std::string>()), one[1].get<Ids>()) << one[0];
+  for (const SortedJson& one : cases) EXPECT_EQ((*loaded)->encode(one[0].get<std::string>()), one[1].get<Ids>()) << one[0];
   const Ids end = (*loaded)->encode("", false, {.add_bos = true, .add_eos = true});
   EXPECT_EQ(end, Ids{(*loaded)->eos()});
 }
