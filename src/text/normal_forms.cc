@@ -40,9 +40,9 @@ bool is_among(const CodeRange (&ranges)[kRanges], std::uint32_t code) noexcept {
 
 /// Characters with decompositions that are younger than the library's tables for them: they stay.
 constexpr CodeRange kStays[] = {{0x32FF, 0x32FF},   {0xA7F2, 0xA7F4},   {0xAB69, 0xAB69},   {0x105C9, 0x105C9},
-                            {0x105E4, 0x105E4}, {0x10781, 0x107BA}, {0x11383, 0x11391}, {0x113C5, 0x113C8},
-                            {0x11938, 0x11938}, {0x16121, 0x16128}, {0x16D68, 0x16D6A}, {0x1CCD6, 0x1CCF9},
-                            {0x1E030, 0x1E06D}, {0x1FBF0, 0x1FBF9}};
+                                {0x105E4, 0x105E4}, {0x10781, 0x107BA}, {0x11383, 0x11391}, {0x113C5, 0x113C8},
+                                {0x11938, 0x11938}, {0x16121, 0x16128}, {0x16D68, 0x16D6A}, {0x1CCD6, 0x1CCF9},
+                                {0x1E030, 0x1E06D}, {0x1FBF0, 0x1FBF9}};
 
 /// Capitals that are younger than utf8proc's tables (Unicode 16 and 17).
 struct Capital {

@@ -60,8 +60,8 @@ Expected<Vocabulary> Vocabulary::read(const Metadata& metadata) {
   const auto* tokens = metadata.strings(kTokensKey);
   if (tokens == nullptr || tokens->empty() || tokens->size() > kMostVocabularyTokens) {
     return fail(Code::malformed,
-                "tokenizer: tokens: expected an array of 1 to " + std::to_string(kMostVocabularyTokens) + " texts, got " +
-                    (tokens == nullptr ? std::string("none") : std::to_string(tokens->size())),
+                "tokenizer: tokens: expected an array of 1 to " + std::to_string(kMostVocabularyTokens) +
+                    " texts, got " + (tokens == nullptr ? std::string("none") : std::to_string(tokens->size())),
                 kTokensKey);
   }
   const std::size_t bytes = tokens->bytes();

@@ -117,8 +117,10 @@ INSTANTIATE_TEST_SUITE_P(
         Broken{"IdTwice", Code::malformed, "tokenizer.json", [](SortedJson& f) { f["model"]["vocab"]["c"] = 1; }},
         Broken{"IdOfAnAddedTokenTwice", Code::malformed, "tokenizer.json",
                [](SortedJson& f) { f["model"]["vocab"]["c"] = 5; }},
-        Broken{"TokenTwice", Code::malformed, "tokenizer.json", [](SortedJson& f) { f["added_tokens"][1]["content"] = "a"; }},
-        Broken{"HugeId", Code::malformed, "tokenizer.json", [](SortedJson& f) { f["model"]["vocab"]["c"] = 4'000'000'000U; }},
+        Broken{"TokenTwice", Code::malformed, "tokenizer.json",
+               [](SortedJson& f) { f["added_tokens"][1]["content"] = "a"; }},
+        Broken{"HugeId", Code::malformed, "tokenizer.json",
+               [](SortedJson& f) { f["model"]["vocab"]["c"] = 4'000'000'000U; }},
         Broken{"NegativeId", Code::malformed, "tokenizer.json", [](SortedJson& f) { f["model"]["vocab"]["c"] = -1; }},
         Broken{"HalfAnId", Code::malformed, "tokenizer.json", [](SortedJson& f) { f["model"]["vocab"]["c"] = 7.5; }},
         Broken{"ScoresForBpe", Code::malformed, "model",
@@ -131,7 +133,8 @@ INSTANTIATE_TEST_SUITE_P(
         Broken{"Dropout", Code::unsupported, "model", [](SortedJson& f) { f["model"]["dropout"] = 0.1; }},
         Broken{"UnknownIsNoToken", Code::malformed, "model", [](SortedJson& f) { f["model"]["unk_token"] = "<unk>"; }},
         Broken{"FlagIsANumber", Code::malformed, "model", [](SortedJson& f) { f["model"]["fuse_unk"] = 1; }},
-        Broken{"AddedTokensAreAnObject", Code::malformed, "", [](SortedJson& f) { f["added_tokens"] = SortedJson::object(); }},
+        Broken{"AddedTokensAreAnObject", Code::malformed, "",
+               [](SortedJson& f) { f["added_tokens"] = SortedJson::object(); }},
         Broken{"AddedTokenWithoutContent", Code::malformed, ".added_tokens[0]",
                [](SortedJson& f) { f["added_tokens"][0].erase("content"); }},
         Broken{"AddedTokenWithoutId", Code::malformed, ".added_tokens[1]",
@@ -140,15 +143,19 @@ INSTANTIATE_TEST_SUITE_P(
                [](SortedJson& f) { f["added_tokens"][0]["content"] = ""; }},
         Broken{"AddedTokenOfMuch", Code::malformed, ".added_tokens[0]",
                [](SortedJson& f) { f["added_tokens"][0]["content"] = std::string(513, 'x'); }},
-        Broken{"UnknownNormalizer", Code::unsupported, "normalizer", [](SortedJson& f) { f["normalizer"] = typed("Nmt"); }},
+        Broken{"UnknownNormalizer", Code::unsupported, "normalizer",
+               [](SortedJson& f) { f["normalizer"] = typed("Nmt"); }},
         Broken{"NormalizerWithoutType", Code::malformed, "normalizer",
                [](SortedJson& f) { f["normalizer"] = SortedJson::object(); }},
         Broken{"UnknownNormalizerWithin", Code::unsupported, "normalizer.normalizers[1]",
-               [](SortedJson& f) { f["normalizer"] = {{"type", "Sequence"}, {"normalizers", {typed("NFC"), typed("X")}}}; }},
+               [](SortedJson& f) {
+                 f["normalizer"] = {{"type", "Sequence"}, {"normalizers", {typed("NFC"), typed("X")}}};
+               }},
         Broken{"CharsmapIsNoBase64", Code::malformed, "normalizer",
                [](SortedJson& f) { f["normalizer"] = {{"type", "Precompiled"}, {"precompiled_charsmap", "!!!!"}}; }},
-        Broken{"CharsmapIsCut", Code::malformed, "normalizer",
-               [](SortedJson& f) { f["normalizer"] = {{"type", "Precompiled"}, {"precompiled_charsmap", "AAEAAAAA"}}; }},
+        Broken{
+            "CharsmapIsCut", Code::malformed, "normalizer",
+            [](SortedJson& f) { f["normalizer"] = {{"type", "Precompiled"}, {"precompiled_charsmap", "AAEAAAAA"}}; }},
         Broken{"UnknownPreTokenizer", Code::unsupported, "pre_tokenizer",
                [](SortedJson& f) { f["pre_tokenizer"] = typed("UnicodeScripts"); }},
         Broken{"UnknownBehavior", Code::unsupported, "pre_tokenizer",
@@ -227,8 +234,9 @@ TEST(JsonTokenizer, WrongTypesEverywhere) {
   const SortedJson file = small_file(), flat = file.flatten();
   int errors = 0, tokenizers = 0;
   for (const auto& [path, value] : flat.items()) {
-    for (const SortedJson& other : {SortedJson(), SortedJson(true), SortedJson(-1), SortedJson(1e30), SortedJson("x"), SortedJson(""), SortedJson::array(),
-                              SortedJson::object(), SortedJson::array({SortedJson::array({"a", "b"})})}) {
+    for (const SortedJson& other :
+         {SortedJson(), SortedJson(true), SortedJson(-1), SortedJson(1e30), SortedJson("x"), SortedJson(""),
+          SortedJson::array(), SortedJson::object(), SortedJson::array({SortedJson::array({"a", "b"})})}) {
       SortedJson broken = file;
       broken[SortedJson::json_pointer(path)] = other;
       const auto t = Tokenizer::from_json(broken.dump());

@@ -93,7 +93,8 @@ TEST(UnigramGolden, GivesSentencePiecesIds) {
   ASSERT_TRUE(loaded) << loaded.error().text;
   const SortedJson cases = read_golden(kTokenizerGoldens / "unigram.json");
   ASSERT_GE(cases.size(), 300U);
-  for (const SortedJson& one : cases) EXPECT_EQ((*loaded)->encode(one[0].get<std::string>()), one[1].get<Ids>()) << one[0];
+  for (const SortedJson& one : cases)
+    EXPECT_EQ((*loaded)->encode(one[0].get<std::string>()), one[1].get<Ids>()) << one[0];
   const Ids end = (*loaded)->encode("", false, {.add_bos = true, .add_eos = true});
   EXPECT_EQ(end, Ids{(*loaded)->eos()});
 }
