@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Fails when a room includes a room it may not see. The table below IS the architecture (ARCHITECTURE.md shows it)."""
+"""Fails when a room includes a room it may not see, or when two headers define a type of one name: the program would take
+either for both. The table below IS the architecture (ARCHITECTURE.md shows it)."""
 import pathlib
 import re
 import sys
@@ -40,7 +41,22 @@ def violations(root):
                     yield f"{path}:{number}: <{prefix}...> belongs in {rooms}"
 
 
+def doubles(root):
+    seen = {}
+    for path in sorted(root.rglob("*.h")):
+        if "body" in path.parts:  # included once an instruction set, in anonymous namespaces
+            continue
+        text = path.read_text(errors="replace")
+        space = re.search(r"^namespace ([\w:]+) \{", text, flags=re.M)
+        for name in re.findall(r"^(?:struct|class|enum class) (\w+)(?: final)?(?: : [^;{]*)? \{", text, flags=re.M):
+            whole = f"{space[1] if space else ''}::{name}"
+            if whole in seen:
+                yield f"{path}: {whole} is defined in {seen[whole]}, too"
+            seen[whole] = path
+
+
 if __name__ == "__main__":
-    found = list(violations(pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "src")))
+    source = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "src")
+    found = [*violations(source), *doubles(source)]
     print("\n".join(found) if found else "check_deps: the include table holds")
     sys.exit(bool(found))

@@ -13,6 +13,7 @@ HEAD = "// planted.cc -- for the test.\n"
 PLANTED = {  # name: (tool, file, text, what the tool must say)
     "include over the table": ("check_deps.py", "kernels/planted.cc", HEAD + '#include "model/spec.h"\n', "kernels may not include model"),
     "library outside its adapter": ("check_deps.py", "model/planted.cc", HEAD + "#include <boost/asio.hpp>\n", "belongs in serve"),
+    "type of two headers": ("check_deps.py", "model/planted.h", HEAD + "namespace heed {\nstruct Tensor {\n};\nstruct Tensor {\n};\n}\n", "is defined in"),
     "unknown room": ("check_deps.py", "misc/planted.cc", HEAD, "not in the table"),
     "long file": ("check_size.py", "core/planted.cc", HEAD + "int x;\n" * 700, "at most 600"),
     "long function": ("check_size.py", "core/planted.cc", HEAD + "int f(int a) {\n" + "  a += 1;\n" * 70 + "  return a;\n}\n", "a function of 73 lines"),

@@ -106,7 +106,7 @@ std::optional<std::string> Blobs::sum_of(const std::string& path) const {
 bool Blobs::is_named(std::uint64_t inode) const {
   const auto files = model_files(models_);
   if (!files) return true;  // not known: better kept
-  return std::any_of(files->begin(), files->end(), [&](const ModelFile& file) { return file.inode == inode; });
+  return std::any_of(files->begin(), files->end(), [&](const StoredFile& file) { return file.inode == inode; });
 }
 
 Expected<std::int64_t> Blobs::sweep(bool with_partials) const {
@@ -140,9 +140,9 @@ std::int64_t Blobs::partial_bytes() const {
   return bytes;
 }
 
-Expected<std::vector<ModelFile>> model_files(const std::string& directory) {
+Expected<std::vector<StoredFile>> model_files(const std::string& directory) {
   constexpr int kMaxDepth = 8;
-  std::vector<ModelFile> out;
+  std::vector<StoredFile> out;
   std::error_code error;
   fs::recursive_directory_iterator it(directory, error), end;
   if (error == std::errc::no_such_file_or_directory) return out;
@@ -160,19 +160,19 @@ Expected<std::vector<ModelFile>> model_files(const std::string& directory) {
                    .inode = status.st_ino});
   }
   if (error) return fail(Code::io, "list: " + directory + ": " + error.message(), directory);
-  std::sort(out.begin(), out.end(), [](const ModelFile& a, const ModelFile& b) { return a.inner < b.inner; });
+  std::sort(out.begin(), out.end(), [](const StoredFile& a, const StoredFile& b) { return a.inner < b.inner; });
   return out;
 }
 
-std::vector<ModelFile> loose_parts(const std::vector<ModelFile>& files) {
+std::vector<StoredFile> loose_parts(const std::vector<StoredFile>& files) {
   std::map<std::string, int> parts;  // how many there are of each split file
-  const auto key_of = [](const ModelFile& file) -> std::string {
+  const auto key_of = [](const StoredFile& file) -> std::string {
     const auto part = split_part_of(file.inner);
     return part && hub_name_of_path(file.inner) ? part->stem + "/" + std::to_string(part->count) : "";
   };
-  for (const ModelFile& file : files) ++parts[key_of(file)];
-  std::vector<ModelFile> out;
-  for (const ModelFile& file : files) {
+  for (const StoredFile& file : files) ++parts[key_of(file)];
+  std::vector<StoredFile> out;
+  for (const StoredFile& file : files) {
     const std::string key = key_of(file);
     if (!key.empty() && parts[key] < split_part_of(file.inner)->count) out.push_back(file);
   }

@@ -54,7 +54,7 @@ class Blobs {
   FileLayer* files_;
 };
 
-struct ModelFile {
+struct StoredFile {
   std::string path, inner;  // inner: below the directory
   std::int64_t bytes = 0, links = 0;
   std::uint64_t inode = 0;
@@ -62,13 +62,13 @@ struct ModelFile {
 
 /// The regular files below `directory`, at most 8 deep, by path. Hidden directories and links to directories are
 /// not entered. No directory: none.
-Expected<std::vector<ModelFile>> model_files(const std::string& directory);
+Expected<std::vector<StoredFile>> model_files(const std::string& directory);
 
 /// Removes the directories between `path` and `root` that are empty now.
 void remove_empty_parents(const std::string& path, const std::string& root) noexcept;
 
 /// Those of them that are parts of split models of a hub whose other parts are missing.
-std::vector<ModelFile> loose_parts(const std::vector<ModelFile>& files);
+std::vector<StoredFile> loose_parts(const std::vector<StoredFile>& files);
 
 /// Processes that have the file at `path` mapped, as "4711 (heed)"; those of other users cannot be seen.
 std::vector<std::string> processes_using(const std::string& path);

@@ -42,9 +42,9 @@ std::string name_of(const std::string& directory, const HubChoice& choice) {
 }
 
 /// Files below models/ by repository ("OWNER/REPO"; your own, at the top, under ""), parts put together.
-std::map<std::string, std::vector<HubChoice>> by_directory(const std::vector<ModelFile>& files) {
+std::map<std::string, std::vector<HubChoice>> by_directory(const std::vector<StoredFile>& files) {
   std::map<std::string, std::vector<HubFile>> groups;
-  for (const ModelFile& file : files) {
+  for (const StoredFile& file : files) {
     if (file.inner.find('/') == std::string::npos) groups[""].push_back({.path = file.inner, .bytes = file.bytes});
     const auto name = hub_name_of_path(file.inner);
     if (name) groups[name->directory()].push_back({.path = name->file, .bytes = file.bytes});
@@ -122,7 +122,7 @@ Error Store::unknown(const std::string& name) const {
 }
 
 Expected<std::vector<StoredModel>> Store::list() const {
-  HEED_ASSIGN(const std::vector<ModelFile> files, model_files(models_directory()));
+  HEED_ASSIGN(const std::vector<StoredFile> files, model_files(models_directory()));
   std::vector<StoredModel> models;
   for (const CatalogEntry& entry : catalog_) {
     const std::string path = models_directory() + "/" + entry.file;
@@ -150,7 +150,7 @@ Expected<StoredModel> Store::lookup(const std::string& name) const {
                 "model '" + (*entry)->name + "': not on this machine: run `heed pull " + (*entry)->name + "`", "model");
   const auto hub = parse_hub_name(name);
   if (!hub && name.find('/') != std::string::npos) return unknown(name);
-  HEED_ASSIGN(const std::vector<ModelFile> files, model_files(models_directory()));
+  HEED_ASSIGN(const std::vector<StoredFile> files, model_files(models_directory()));
   const std::string directory = hub ? hub->directory() : "";
   auto groups = by_directory(files);
   const std::vector<HubChoice>& choices = groups[directory];

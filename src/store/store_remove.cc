@@ -40,9 +40,9 @@ Expected<std::int64_t> Store::remove_file(const std::string& path) {
 }
 
 Expected<std::int64_t> Store::sweep() {
-  HEED_ASSIGN(const std::vector<ModelFile> files, model_files(models_directory()));
+  HEED_ASSIGN(const std::vector<StoredFile> files, model_files(models_directory()));
   std::int64_t freed = 0;
-  for (const ModelFile& file : loose_parts(files)) {
+  for (const StoredFile& file : loose_parts(files)) {
     HEED_ASSIGN(const std::int64_t bytes, remove_file(file.path));
     freed += bytes;
   }
@@ -53,9 +53,9 @@ Expected<std::int64_t> Store::sweep() {
 Expected<DiskUse> Store::disk_use() const {
   const Blobs blobs(models_directory(), *files_);
   DiskUse use;
-  HEED_ASSIGN(const std::vector<ModelFile> files, model_files(models_directory()));
+  HEED_ASSIGN(const std::vector<StoredFile> files, model_files(models_directory()));
   std::map<std::uint64_t, std::int64_t> seen;
-  for (const ModelFile& file : files) {
+  for (const StoredFile& file : files) {
     const bool is_new = seen.emplace(file.inode, file.bytes).second;
     (is_new ? use.models_bytes : use.shared_bytes) += file.bytes;
   }
@@ -63,7 +63,7 @@ Expected<DiskUse> Store::disk_use() const {
   for (const Blob& blob : contents)
     if (seen.find(blob.inode) == seen.end()) use.unused_bytes += blob.bytes;
   use.partial_bytes = blobs.partial_bytes();
-  for (const ModelFile& file : loose_parts(files)) use.partial_bytes += file.bytes;
+  for (const StoredFile& file : loose_parts(files)) use.partial_bytes += file.bytes;
   const auto free = files_->free_bytes(models_directory());
   use.free_bytes = free ? *free : 0;
   return use;
