@@ -42,9 +42,7 @@ std::string adapter(std::uint32_t type, std::size_t row_bytes, const std::string
   return text_of(b.data((2 * row_bytes + 31) / 32 * 32 + 32));
 }
 
-std::vector<std::string> seeds() {
-  return {adapter(0, 1024, "w"), adapter(1, 512, "q"), adapter(12, 144, "w")};
-}
+std::vector<std::string> seeds() { return {adapter(0, 1024, "w"), adapter(1, 512, "q"), adapter(12, 144, "w")}; }
 
 const Row kAdapter({.name = "lora_adapter", .read = read, .seeds = seeds, .memory_factor = 64});
 
