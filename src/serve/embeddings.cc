@@ -111,18 +111,8 @@ std::optional<ApiError> add_text(LanguageModel& model, const GenerationParams& p
 }
 
 std::optional<ApiError> read_input(LanguageModel& model, const GenerationParams& params, Texts& out) {
-  const Json& input = params.input;
-  const bool is_batch = input.is_array() && !input.empty() && !input[0].is_number();
-  if (!is_batch) return add_text(model, params, input, "input", out);
-  if (input.size() > kMostInputs)
-    return invalid_value("input", "expected at most 2048 inputs, got " + std::to_string(input.size()));
-  for (std::size_t i = 0; i < input.size(); ++i) {
-    const std::string name = "input[" + std::to_string(i) + "]";
-    if (!input[i].is_string() && !input[i].is_array())
-      return invalid_type(name, "a string or an array of token ids", describe(input[i]));
-    if (auto error = add_text(model, params, input[i], name, out)) return error;
-  }
-  return std::nullopt;
+  return each_of(params.input, "input", {kMostInputs, "inputs"},
+                 [&](const Json& input, const std::string& name) { return add_text(model, params, input, name, out); });
 }
 
 /// One request, from the loaded model on.

@@ -147,16 +147,23 @@ std::optional<ApiError> chat_tokens(LoadedModel& model, const Json& messages, Pr
 
 std::optional<ApiError> completion_tokens(const Tokenizer& tokenizer, const GenerationParams& params,
                                           std::vector<PromptTokens>& out) {
-  const Json& prompt = params.prompt;
-  const bool is_batch = prompt.is_array() && !prompt.empty() && !prompt[0].is_number();
-  if (!is_batch) return one_prompt(tokenizer, params, prompt, "prompt", out);
-  if (prompt.size() > kMaxBatch)
-    return invalid_value("prompt", "expected at most 64 prompts, got " + std::to_string(prompt.size()));
-  for (std::size_t i = 0; i < prompt.size(); ++i) {
-    const std::string name = "prompt[" + std::to_string(i) + "]";
-    if (!prompt[i].is_string() && !prompt[i].is_array())
-      return invalid_type(name, "a string or an array of token ids", describe(prompt[i]));
-    if (auto error = one_prompt(tokenizer, params, prompt[i], name, out)) return error;
+  return each_of(params.prompt, "prompt", {kMaxBatch, "prompts"}, [&](const Json& prompt, const std::string& name) {
+    return one_prompt(tokenizer, params, prompt, name, out);
+  });
+}
+
+std::optional<ApiError> each_of(const Json& value, const std::string& name, MostOf most,
+                                const std::function<std::optional<ApiError>(const Json&, const std::string&)>& read) {
+  const bool is_batch = value.is_array() && !value.empty() && !value[0].is_number();
+  if (!is_batch) return read(value, name);
+  if (value.size() > most.count)
+    return invalid_value(name, "expected at most " + std::to_string(most.count) + " " + most.what + ", got " +
+                                   std::to_string(value.size()));
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    const std::string item = name + "[" + std::to_string(i) + "]";
+    if (!value[i].is_string() && !value[i].is_array())
+      return invalid_type(item, "a string or an array of token ids", describe(value[i]));
+    if (auto error = read(value[i], item)) return error;
   }
   return std::nullopt;
 }

@@ -1,6 +1,7 @@
 // prompt.h -- from a request's messages or prompts to token ids.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,15 @@ std::optional<ApiError> chat_tokens(LoadedModel& model, const Json& messages, Pr
 /// One entry per prompt of the batch. `suffix` asks for fill-in-the-middle.
 std::optional<ApiError> completion_tokens(const Tokenizer& tokenizer, const GenerationParams& params,
                                           std::vector<PromptTokens>& out);
+
+struct MostOf {
+  std::size_t count;
+  const char* what;  // of the error: "prompts"
+};
+
+/// One text or token array, or an array of them: `read` gets each with its name (`name`, `name[i]`) and may refuse it.
+std::optional<ApiError> each_of(const Json& value, const std::string& name, MostOf most,
+                                const std::function<std::optional<ApiError>(const Json&, const std::string&)>& read);
 
 /// Token ids of a JSON array, each inside the vocabulary.
 std::optional<ApiError> token_array(const Json& list, const std::string& name, std::int32_t vocab_size,
