@@ -61,6 +61,25 @@ def skip_reasons(text):
     return collections.Counter(re.findall(r": Skipped\n(.+)", text) + re.findall(r"^SKIP(?:PED)?\b *(.+)", text, re.M))
 
 
+END_TO_END = {
+    "command line": ("e2e", ["cli", "lora", "convert", "tokenize"]),
+    "hub, store and import": ("e2e", ["store"]),
+    "benchmarks": ("e2e", ["bench"]),
+    "openai client": ("e2e", ["openai"]),
+    "encoder-decoder": ("e2e", ["encoder_decoder"]),
+    "embeddings": ("e2e", ["embeddings"]),
+    "README commands": ("docs", ["readme"]),
+}
+
+
+def end_to_end():
+    """The rows above, and every file that none of them names."""
+    named = {f"tests/e2e/test_{part}.py" for _, parts in END_TO_END.values() for part in parts}
+    found = {f"tests/e2e/{path.name}" for path in (ROOT / "tests/e2e").glob("test_*.py")}
+    rows = {name: (group, [f"tests/e2e/test_{part}.py" for part in parts]) for name, (group, parts) in END_TO_END.items()}
+    return rows | {path: ("e2e", [path]) for path in sorted(found - named)}
+
+
 def page_suites():
     yield "page unit tests", "unit", ["npm", "--prefix", "web", "test", "--silent"], count_vitest
     yield "page types", "lint unit", ["npm", "--prefix", "web", "run", "check", "--silent"], count_exit
@@ -86,13 +105,8 @@ def suites():
         yield from page_suites()
     else:
         print("SKIP the page: this tree has no web/")
-    yield "command line", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_cli.py", "tests/e2e/test_lora.py", "tests/e2e/test_convert.py"], count_pytest
-    yield "hub, store and import", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_store.py"], count_pytest
-    yield "benchmarks", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_bench.py"], count_pytest
-    yield "openai client", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_openai.py"], count_pytest
-    yield "encoder-decoder", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_encoder_decoder.py"], count_pytest
-    yield "embeddings", "e2e", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_embeddings.py"], count_pytest
-    yield "README commands", "docs", [".venv/bin/python", "-m", "pytest", "-q", "-rs", "tests/e2e/test_readme.py"], count_pytest
+    for name, (group, files) in end_to_end().items():
+        yield name, group, [".venv/bin/python", "-m", "pytest", "-q", "-rs", *files], count_pytest
     yield "clang-tidy", "lint", ["tools/lint.sh", "tidy"], count_exit
 
 
