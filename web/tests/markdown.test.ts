@@ -50,6 +50,13 @@ describe("markdown", () => {
     expect_harmless(sanitize(text));
   });
 
+  it("keeps what scrolls within reach of the keyboard, and a list's first number", () => {
+    const root = dom(render_markdown("```python\nx\n```\n\n| a |\n|---|\n| b |\n\n3. c"));
+    expect([...root.querySelectorAll("pre, .table")].map((node) => node.getAttribute("tabindex"))).toEqual(["0", "0"]);
+    expect(root.querySelector("button")?.getAttribute("type")).toBe("button");
+    expect(root.querySelector("ol")?.getAttribute("start")).toBe("3");
+  });
+
   it("loads no remote picture, but links it", () => {
     const root = dom(render_markdown("![a cat](https://e.test/cat.png)"));
     expect(root.querySelector("img")).toBeNull();

@@ -58,6 +58,7 @@ export function sanitize(html: string): string {
     ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|#|data:image\/(?:png|jpeg|gif|webp);base64,)/i,
     ALLOW_DATA_ATTR: false,
     ADD_ATTR: ["data-copy"],
+    ADD_URI_SAFE_ATTR: ["tabindex", "type", "start"], // numbers and words, which are no addresses
   });
 }
 
