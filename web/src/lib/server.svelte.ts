@@ -46,7 +46,10 @@ class Server {
   async look(): Promise<void> {
     const before = this.state;
     this.state = await server_state();
-    if (this.state === "unreachable") return;
+    if (this.state === "unreachable") {
+      if (this.models.length === 0) this.failure ??= failure_of_exception(undefined, false);
+      return;
+    }
     const wants_models = this.models.length === 0 || before !== this.state;
     if (wants_models && this.failure?.kind !== "unauthorized") await this.load_models();
   }
