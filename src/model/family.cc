@@ -68,6 +68,7 @@ constexpr auto kFamilies = std::to_array<Family>({
     {"bert", read_bert},
     {"nomic-bert", read_nomic_bert},
     {"modern-bert", read_modern_bert},
+    {"bloom", read_bloom},
 });
 
 // What is added to scores, besides RoPE: keys of GGUF, and heed's own attention.sink_logits.

@@ -59,8 +59,12 @@ constexpr std::string_view kTekken[] = {
     R"(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)"
     R"(|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
 
+// All but spaces, brackets, bars and the stops of several scripts.
+constexpr std::string_view kBloom[] = {R"( ?[^(\s|.,!?\x{2026}\x{3002}\x{FF0C}\x{3001}\x{964}\x{6D4}\x{60C})]+)"};
+
 constexpr auto kNamed = std::to_array<std::pair<std::string_view, Expressions>>({
     {"falcon", kFalcon},
+    {"bloom", kBloom},
     {"deepseek-llm", kDeepSeekLlm},
     {"deepseek-v3", kDeepSeekV3},
     {"hunyuan-dense", kDeepSeekV3},

@@ -159,12 +159,15 @@ MODELS = {
         **dict(CONV, num_hidden_layers=2, layer_types=CONV["layer_types"][:2]), num_dense_layers=1, num_experts=4, num_experts_per_tok=2,
         moe_intermediate_size=32, use_expert_bias=True, norm_topk_prob=True, routed_scaling_factor=1.0)),
     "nemotron": ("nemotron", tf.NemotronForCausalLM, tf.NemotronConfig(**GROUPED)),
+    "bloom": ("bloom", tf.BloomForCausalLM, tf.BloomConfig(
+        vocab_size=VOCAB, n_layer=2, hidden_size=32, n_head=2, bos_token_id=1, eos_token_id=2, pad_token_id=0)),
 }
 
 TOP = {
     "embed_tokens": "token_embd", "wte": "token_embd", "embeddings": "token_embd", "embed_in": "token_embd", "word_embeddings": "token_embd",
     "wpe": "position_embd", "norm": "output_norm", "ln_f": "output_norm", "final_layer_norm": "output_norm",
-    "final_layernorm": "output_norm", "norm_f": "output_norm", "embedding_norm": "token_embd_norm", "lm_head": "output",
+    "final_layernorm": "output_norm", "norm_f": "output_norm", "embedding_norm": "token_embd_norm",
+    "word_embeddings_layernorm": "token_embd_norm", "lm_head": "output",
 }
 PARTS = {
     "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
@@ -261,7 +264,7 @@ def tensors(arch, config, name, data):
     if arch == "falcon" and config.new_decoder_architecture and "query_key_value" in part:  # queries of a group, their key, their value
         data = data.reshape(config.num_kv_heads, heads // config.num_kv_heads + 2, -1, *data.shape[1:])
         data = np.concatenate([x.reshape(-1, *data.shape[3:]) for x in (data[:, :-2], data[:, -2], data[:, -1])])
-    if arch == "gptneox" and "query_key_value" in part:  # q, k and v of one head after those of another
+    if arch in ("gptneox", "bloom") and "query_key_value" in part:  # q, k and v of one head after those of another
         data = data.reshape(heads, 3, data.shape[0] // heads // 3, *data.shape[1:]).swapaxes(0, 1).reshape(data.shape)
     if arch in NEIGHBOURS and part in ("self_attn.q_proj", "self_attn.k_proj"):
         data = permute(data, heads if part[10] == "q" else config.num_key_value_heads)
@@ -413,8 +416,8 @@ def write_experts(w, arch, config):
 def feed_forward_length(arch, config):
     if arch == "granitehybrid" and not config.num_local_experts:
         return config.shared_intermediate_size
-    if arch == "mpt":
-        return 4 * config.d_model
+    if arch in ("mpt", "bloom"):
+        return 4 * config.hidden_size
     if arch == "mamba2":
         return 0
     if arch == "nemotron_h":

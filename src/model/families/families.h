@@ -50,6 +50,7 @@ Expected<ModelSpec> read_hunyuan(const Metadata& metadata);
 Expected<ModelSpec> read_starcoder(const Metadata& metadata);
 Expected<ModelSpec> read_codeshell(const Metadata& metadata);
 Expected<ModelSpec> read_mpt(const Metadata& metadata);
+Expected<ModelSpec> read_bloom(const Metadata& metadata);
 Expected<ModelSpec> read_lfm2(const Metadata& metadata);
 Expected<ModelSpec> read_mamba2(const Metadata& metadata);
 Expected<ModelSpec> read_nemotron_h(const Metadata& metadata);

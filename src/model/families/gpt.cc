@@ -68,6 +68,18 @@ Expected<ModelSpec> read_mpt(const Metadata& metadata) {
   return spec;
 }
 
+// BLOOM (BigScience 2022): ALiBi, of which its files say nothing, and a norm of the embeddings.
+Expected<ModelSpec> read_bloom(const Metadata& metadata) {
+  constexpr float kMaxBias = 8.0f;
+  HEED_ASSIGN(ModelSpec spec, read_gpt_like(metadata, "bloom", Activation::gelu_tanh));
+  spec.has_embed_norm = true;
+  each_block(spec, [](BlockSpec& block) {
+    block.rope.dims = 0;
+    block.max_alibi_bias = kMaxBias;
+  });
+  return spec;
+}
+
 // StableLM 2 (Bellagente et al. 2024): gated all the same, part of a head rotated.
 Expected<ModelSpec> read_stablelm(const Metadata& metadata) {
   HEED_ASSIGN(ModelSpec spec, read_gpt_like(metadata, "stablelm", Activation::silu));

@@ -62,8 +62,8 @@ INSTANTIATE_TEST_SUITE_P(Families, Golden,
                          testing::Values("llama", "mixtral", "granite", "granitemoe", "granitehybrid", "granite4-dense",
                                          "smollm3", "qwen2", "qwen2moe", "qwen3", "qwen3moe", "gemma", "gemma2",
                                          "gemma3", "phi2", "phi3", "gpt2", "gptneox", "starcoder2", "falcon",
-                                         "stablelm", "olmo2", "olmoe", "command-r", "cohere2", "gpt-oss", "deepseek2",
-                                         "deepseek2-yarn", "deepseek2-split", "deepseek3", "nemotron"),
+                                         "stablelm", "olmo2", "olmoe", "command-r", "cohere2", "gpt-oss", "bloom",
+                                         "deepseek2", "deepseek2-yarn", "deepseek2-split", "deepseek3", "nemotron"),
                          [](const auto& p) { return test_name(p.param); });
 
 INSTANTIATE_TEST_SUITE_P(Kin, Golden,

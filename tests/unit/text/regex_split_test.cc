@@ -13,7 +13,7 @@ namespace {
 
 using Pieces = std::vector<std::string_view>;
 
-constexpr std::string_view kNames[] = {"falcon", "deepseek-llm", "deepseek-v3", "gpt-4o", "tekken"};
+constexpr std::string_view kNames[] = {"falcon", "deepseek-llm", "deepseek-v3", "gpt-4o", "tekken", "bloom"};
 
 RegexSplit named(std::string_view name) {
   auto made = RegexSplit::compile(expressions_named(name));
@@ -33,6 +33,7 @@ TEST(RegexSplit, PiecesByHand) {
   EXPECT_EQ(cut("deepseek-llm", "Hi there\n漢字12  "), (Pieces{"Hi", " there", "\n", "漢字", "12", "  "}));
   EXPECT_EQ(cut("deepseek-v3", "x=1234 (abc) 你好"), (Pieces{"x", "=", "123", "4", " (", "abc", ")", " ", "你好"}));
   EXPECT_EQ(cut("gpt-4o", "HelloWorld's IT'S 12345"), (Pieces{"Hello", "World's", " IT'S", " ", "123", "45"}));
+  EXPECT_EQ(cut("bloom", "Hi there,  you (x)."), (Pieces{"Hi", " there", ", ", " you", " (", "x", ")."}));
   EXPECT_EQ(cut("tekken", "HelloWorld 12"), (Pieces{"Hello", "World", " ", "1", "2"}));
   EXPECT_EQ(cut("gpt-4o", ""), Pieces{});
 }
