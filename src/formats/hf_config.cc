@@ -30,7 +30,9 @@ Expected<std::int64_t> integer(std::string_view key, const Json& value) {
   if (!value.is_number_integer()) return wrong(key, "an integer", value);
   if (value.is_number_unsigned() && value.get<std::uint64_t>() > std::uint64_t{1} << 62)
     return wrong(key, "an integer below 2^62", value);
-  return value.get<std::int64_t>();
+  const auto number = value.get<std::int64_t>();
+  if (number < -(std::int64_t{1} << 62)) return wrong(key, "an integer above -2^62", value);  // sums of two fit
+  return number;
 }
 
 Expected<double> real(std::string_view key, const Json& value) {

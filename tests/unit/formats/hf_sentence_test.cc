@@ -163,6 +163,13 @@ TEST_F(HfSentence, BrokenTextsBehindTheTensorsAreErrors) {
   }
 }
 
+TEST_F(HfSentence, PositionsOfNoSizeAreRefused) {
+  put("config.json",
+      R"({"model_type":"roberta","hidden_size":4,"num_hidden_layers":1,"intermediate_size":8,"num_attention_heads":2,
+          "layer_norm_eps":1e-12,"max_position_embeddings":-9223372036854775808,"vocab_size":3,"type_vocab_size":1})");
+  expect_refused("'max_position_embeddings': expected an integer above -2^62", Code::malformed);
+}
+
 TEST_F(HfSentence, CutAnywhereItIsAnErrorOrAModel) {
   const std::string texts = std::string(kBertConfig) + kThreeModules + kMeanPooling;
   int opened = 0;
