@@ -39,37 +39,25 @@ Expected<Value> filter_replace(const Call& call) {
   return replace_text(budget, *text, *old, *replacement, limit);
 }
 
-std::string_view entity(char c) {
-  switch (c) {
-    case '&':
-      return "&amp;";
-    case '<':
-      return "&lt;";
-    case '>':
-      return "&gt;";
-    case '"':
-      return "&#34;";
-    case '\'':
-      return "&#39;";
-    default:
-      return {};
-  }
-}
-
-Expected<Value> filter_escape(const Call& call) {
+Expected<Value> filter_forceescape(const Call& call) {
   HEED_TRY(Arguments::bind(call, {}));
   HEED_ASSIGN(const TextPtr text, to_text(call.runtime.budget, call.self));
-  HEED_TRY(call.runtime.budget.step(1 + static_cast<std::int64_t>(text->bytes.size() / 64)));
-  TextBuilder out(call.runtime.budget);
-  std::size_t plain_from = 0;
-  for (std::size_t at = 0; at < text->bytes.size() && !out.exhausted(); ++at) {
-    const std::string_view escaped = entity(text->bytes[at]);
-    if (escaped.empty()) continue;
-    out.add(*text, plain_from, at).add(escaped, text->trusted_at(at));
-    plain_from = at + 1;
-  }
-  out.add(*text, plain_from, text->bytes.size());
-  return finished(out);
+  HEED_ASSIGN(Value escaped, escape_text(call.runtime.budget, *text));
+  return std::move(escaped).as_markup();
+}
+
+Expected<Value> filter_escape(const Call& call) { return call.self.is_markup() ? call.self : filter_forceescape(call); }
+
+Expected<Value> filter_safe(const Call& call) {
+  HEED_ASSIGN(Value text, filter_string(call));
+  return std::move(text).as_markup();
+}
+
+/// Markup stays what it is.
+template <NativeFunction filter>
+Expected<Value> kept(const Call& call) {
+  HEED_ASSIGN(Value text, filter(call));
+  return call.self.is_markup() ? std::move(text).as_markup() : std::move(text);
 }
 
 Expected<TextPtr> indention(const Call& call, const Arguments& given) {
@@ -128,21 +116,21 @@ Expected<Value> filter_center(const Call& call) {
 }
 
 constexpr std::array kTextFilters{
-    NamedFunction{"upper", filter_case<Case::upper>},
-    NamedFunction{"lower", filter_case<Case::lower>},
+    NamedFunction{"upper", kept<filter_case<Case::upper>>},
+    NamedFunction{"lower", kept<filter_case<Case::lower>>},
     NamedFunction{"title", filter_case<Case::spaced_words>},
-    NamedFunction{"capitalize", filter_case<Case::capitalized>},
-    NamedFunction{"trim", filter_trim},
-    NamedFunction{"string", filter_string},
-    NamedFunction{"safe", filter_string},
+    NamedFunction{"capitalize", kept<filter_case<Case::capitalized>>},
+    NamedFunction{"trim", kept<filter_trim>},
+    NamedFunction{"string", kept<filter_string>},
+    NamedFunction{"safe", filter_safe},
     NamedFunction{"replace", filter_replace},
     NamedFunction{"escape", filter_escape},
     NamedFunction{"e", filter_escape},
-    NamedFunction{"forceescape", filter_escape},
-    NamedFunction{"indent", filter_indent},
+    NamedFunction{"forceescape", filter_forceescape},
+    NamedFunction{"indent", kept<filter_indent>},
     NamedFunction{"wordcount", filter_wordcount},
     NamedFunction{"format", filter_format},
-    NamedFunction{"center", filter_center},
+    NamedFunction{"center", kept<filter_center>},
     NamedFunction{"tojson", filter_tojson},
 };
 

@@ -5,6 +5,7 @@
 
 #include "text/jinja/characters.h"
 #include "text/jinja/runtime.h"
+#include "text/jinja/text_operations.h"
 
 namespace heed::jinja {
 namespace {
@@ -135,10 +136,15 @@ bool repeats(const Value& value) {
 
 Expected<Value> join_sequences(Runtime& runtime, const Value& left, const Value& right) {
   Budget& budget = runtime.budget;
+  if (left.is(Kind::text) && right.is(Kind::text) && left.is_markup() != right.is_markup()) {
+    HEED_ASSIGN(Value escaped, escape_text(budget, left.is_markup() ? right.text() : left.text()));
+    Value markup = std::move(escaped).as_markup();
+    return left.is_markup() ? join_sequences(runtime, left, markup) : join_sequences(runtime, markup, right);
+  }
   if (left.is(Kind::text) && right.is(Kind::text)) {
     TextBuilder out(budget);
     HEED_ASSIGN(TextPtr result, out.add(left.text()).add(right.text()).finish());
-    return Value(std::move(result));
+    return left.is_markup() ? Value(std::move(result)).as_markup() : Value(std::move(result));
   }
   if (left.is(Kind::text)) {
     return type_error("can only concatenate str (not \"" + std::string(type_name(right)) + "\") to str");

@@ -8,6 +8,23 @@ namespace {
 
 constexpr std::uint32_t kSharpS = 0xDF;
 
+std::string_view entity(char c) {
+  switch (c) {
+    case '&':
+      return "&amp;";
+    case '<':
+      return "&lt;";
+    case '>':
+      return "&gt;";
+    case '"':
+      return "&#34;";
+    case '\'':
+      return "&#39;";
+    default:
+      return {};
+  }
+}
+
 bool has_case(std::uint32_t code) { return is_upper(code) || is_lower(code); }
 
 void append_upper(std::string& out, std::uint32_t code, Case wanted) {
@@ -205,6 +222,20 @@ Expected<Value> split_text(Budget& budget, const Text& text, std::optional<std::
   }
   HEED_ASSIGN(const std::vector<Range> found, occurrences(budget, text, *separator, limit));
   return cut_list(budget, text, split_at(text.bytes.size(), found));
+}
+
+Expected<Value> escape_text(Budget& budget, const Text& text) {
+  HEED_TRY(budget.step(1 + static_cast<std::int64_t>(text.bytes.size() / 64)));
+  TextBuilder out(budget);
+  std::size_t plain_from = 0;
+  for (std::size_t at = 0; at < text.bytes.size() && !out.exhausted(); ++at) {
+    const std::string_view escaped = entity(text.bytes[at]);
+    if (escaped.empty()) continue;
+    out.add(text, plain_from, at).add(escaped, text.trusted_at(at));
+    plain_from = at + 1;
+  }
+  out.add(text, plain_from, text.bytes.size());
+  return finished(out);
 }
 
 Expected<Value> pad_text(Budget& budget, const Text& text, Padding padding) {

@@ -34,6 +34,9 @@ enum class From : std::uint8_t { left, right };
 Expected<Value> split_text(Budget& budget, const Text& text, std::optional<std::string_view> separator,
                            std::int64_t limit, From side);
 
+/// & < > " ' as HTML's entities.
+Expected<Value> escape_text(Budget& budget, const Text& text);
+
 /// Fills up to `width` characters; `left` and `right` say which sides get the fill.
 struct Padding {
   std::int64_t width = 0;

@@ -78,6 +78,12 @@ class Value {
   /// Of scalars: came from untrusted input, so its spelling is untrusted. Of containers: so are its brackets and
   /// commas.
   bool untrusted() const noexcept { return kind_ == Kind::text ? !text().fully_trusted() : untrusted_; }
+  /// Of texts: what `safe` and `escape` give (markupsafe's Markup). Added to it, a text that is none is escaped first.
+  bool is_markup() const noexcept { return is_markup_; }
+  Value as_markup() && {
+    is_markup_ = true;
+    return std::move(*this);
+  }
   std::int32_t depth() const noexcept { return object_ == nullptr || kind_ == Kind::text ? 0 : object_->depth; }
 
  private:
@@ -95,6 +101,7 @@ class Value {
   }
   Kind kind_ = Kind::undefined;
   bool untrusted_ = false;
+  bool is_markup_ = false;
   Scalar scalar_{.name = nullptr};
   std::shared_ptr<const Object> object_;
 };
