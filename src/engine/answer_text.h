@@ -19,6 +19,8 @@ class AnswerText {
   /// No more tokens: what was held back is certain.
   void finish(Delta& out);
   bool has_stopped() const noexcept { return matcher_.has_matched(); }
+  /// Index of the stop string that did it, or -1.
+  int stop_index() const noexcept { return matcher_.matched(); }
 
  private:
   struct Pending {

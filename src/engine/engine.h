@@ -49,6 +49,7 @@ struct Usage {
   std::int32_t prompt_tokens = 0, completion_tokens = 0, cached_tokens = 0;
   std::int32_t drafted_tokens = 0, accepted_tokens = 0;                         // guesses computed, and right
   std::int32_t accepted_prediction_tokens = 0, rejected_prediction_tokens = 0;  // of them, the request's own
+  std::int32_t stop_index = -1;  // of the request's stop strings, the one that ended the answer
   double queue_ms = 0, prefill_ms = 0, decode_ms = 0;
 };
 

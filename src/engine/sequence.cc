@@ -159,6 +159,7 @@ Usage Sequence::usage(std::int64_t now_ns) const noexcept {
   out.accepted_tokens = accepted_;
   out.accepted_prediction_tokens = prediction_accepted_;
   out.rejected_prediction_tokens = prediction_drafted_ - prediction_accepted_;
+  out.stop_index = text_.stop_index();
   out.queue_ms = to_ms(admitted - submitted_ns_);
   out.prefill_ms = to_ms(prefilled - admitted);
   out.decode_ms = to_ms(now_ns - std::max(prefilled, admitted));

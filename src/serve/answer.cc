@@ -5,8 +5,16 @@
 #include <cmath>
 
 #include "serve/json_out.h"
+#include "serve/sse.h"
 
 namespace heed {
+
+std::string AnswerFormat::stream_error(const ApiError& error) const {
+  return sse_data(to_json(error)) + sse_data("[DONE]");
+}
+std::string AnswerFormat::comment(const std::string& text) const { return sse_comment(text); }
+HttpResponse AnswerFormat::stream_head() const { return sse_response(); }
+HttpResponse AnswerFormat::error_response(const ApiError& error) const { return to_response(error); }
 
 const char* finish_text(FinishReason reason) noexcept { return reason == FinishReason::stop ? "stop" : "length"; }
 

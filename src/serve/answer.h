@@ -34,7 +34,8 @@ struct Answer {
   const Tokenizer* tokenizer = nullptr;
 };
 
-/// One API's shape of an answer. Every function gives whole JSON documents.
+/// One API's shape of an answer. What goes into a stream is framed as that API frames it: server-sent events, unless a
+/// format says otherwise.
 class AnswerFormat {
  public:
   virtual ~AnswerFormat() = default;
@@ -47,8 +48,16 @@ class AnswerFormat {
   virtual std::string delta_chunk(const Answer& answer, Choice& choice, std::size_t index,
                                   const Delta& delta) const = 0;
   virtual std::string finish_chunk(const Answer& answer, const Choice& choice, std::size_t index) const = 0;
-  virtual std::string usage_chunk(const Answer& answer) const = 0;
+  /// Behind the last choice's finish.
+  virtual std::string stream_end(const Answer& answer) const = 0;
+  /// Instead of what was to come.
+  virtual std::string stream_error(const ApiError& error) const;
+  /// Keeps proxies from timing out; "": the framing has no place for it.
+  virtual std::string comment(const std::string& text) const;
+  virtual HttpResponse stream_head() const;
+  /// The whole answer as a JSON document.
   virtual std::string whole(Answer& answer) const = 0;
+  virtual HttpResponse error_response(const ApiError& error) const;
 };
 
 std::unique_ptr<AnswerFormat> chat_format();

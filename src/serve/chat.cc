@@ -1,6 +1,7 @@
 // chat.cc -- /v1/chat/completions: its chunks and its whole answer.
 #include "serve/answer.h"
 #include "serve/json_out.h"
+#include "serve/sse.h"
 
 namespace heed {
 namespace {
@@ -64,12 +65,14 @@ class ChatFormat final : public AnswerFormat {
     return close_document(out, answer);
   }
 
-  std::string usage_chunk(const Answer& answer) const override {
+  std::string stream_end(const Answer& answer) const override {
+    const std::string done = sse_data("[DONE]");
+    if (!answer.params.include_usage) return done;
     JsonOut out;
     append_header(out, answer, "chat.completion.chunk");
     out.key("choices").open_array().close_array();
     append_usage(out, answer);
-    return out.close_object().take();
+    return sse_data(out.close_object().take()) + done;
   }
 
   std::string whole(Answer& answer) const override {
@@ -117,7 +120,7 @@ class ChatFormat final : public AnswerFormat {
 
   static std::string close_document(JsonOut& out, const Answer& answer) {
     if (answer.params.include_usage) out.key("usage").null();
-    return out.close_object().take();
+    return sse_data(out.close_object().take());
   }
 };
 

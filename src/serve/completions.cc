@@ -3,6 +3,7 @@
 
 #include "serve/answer.h"
 #include "serve/json_out.h"
+#include "serve/sse.h"
 
 namespace heed {
 namespace {
@@ -92,12 +93,14 @@ class CompletionFormat final : public AnswerFormat {
     return close_chunk(out, answer, finish_text(*choice.finish));
   }
 
-  std::string usage_chunk(const Answer& answer) const override {
+  std::string stream_end(const Answer& answer) const override {
+    const std::string done = sse_data("[DONE]");
+    if (!answer.params.include_usage) return done;
     JsonOut out;
     append_header(out, answer, "text_completion");
     out.key("choices").open_array().close_array();
     append_usage(out, answer);
-    return out.close_object().take();
+    return sse_data(out.close_object().take()) + done;
   }
 
   std::string whole(Answer& answer) const override {
@@ -155,7 +158,7 @@ class CompletionFormat final : public AnswerFormat {
     out.close_object().close_array();
     if (finish != nullptr) append_attention_notice(out, answer);
     if (answer.params.include_usage) out.key("usage").null();
-    return out.close_object().take();
+    return sse_data(out.close_object().take());
   }
 };
 

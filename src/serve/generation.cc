@@ -6,8 +6,6 @@
 #include <array>
 #include <chrono>
 
-#include "serve/sse.h"
-
 namespace heed {
 namespace {
 
@@ -232,8 +230,7 @@ void Generation::begin_choice(std::size_t index) {
   Choice& choice = answer_.choices[index];
   if (choice.is_begun) return;
   choice.is_begun = true;
-  const std::string first = format_->first_chunk(answer_, choice, index);
-  if (!first.empty()) tell(sse_data(first));
+  tell(format_->first_chunk(answer_, choice, index));
 }
 
 void Generation::on_delta(std::size_t index, Delta delta, double at_ms) {
@@ -252,7 +249,7 @@ void Generation::on_delta(std::size_t index, Delta delta, double at_ms) {
   Choice& choice = answer_.choices[index];
   if (answer_.params.stream) {
     begin_choice(index);
-    tell(sse_data(format_->delta_chunk(answer_, choice, index, delta)));
+    tell(format_->delta_chunk(answer_, choice, index, delta));
     return;
   }
   choice.text += delta.text;
@@ -279,15 +276,14 @@ void Generation::on_finish(std::size_t index, FinishReason reason, const Usage& 
   --unfinished_;
   if (answer_.params.stream) {
     begin_choice(index);
-    tell(sse_data(format_->finish_chunk(answer_, choice, index)));
+    tell(format_->finish_chunk(answer_, choice, index));
   }
   if (unfinished_ == 0) complete();
 }
 
 void Generation::complete() {
   if (answer_.params.stream) {
-    if (answer_.params.include_usage) tell(sse_data(format_->usage_chunk(answer_)));
-    tell(sse_data("[DONE]"));
+    tell(format_->stream_end(answer_));
     writer_->end();
   } else {
     writer_->send(HttpResponse{.body = format_->whole(answer_)});
@@ -299,11 +295,10 @@ void Generation::complete() {
 void Generation::fail_with(const ApiError& error) {
   if (stage_ == Stage::done) return;
   if (is_stream_open_) {
-    tell(sse_data(to_json(error)));
-    tell(sse_data("[DONE]"));
+    tell(format_->stream_error(error));
     writer_->end();
   } else {
-    writer_->send(to_response(error));
+    writer_->send(format_->error_response(error));
   }
   cancel_all();
   release();
@@ -322,19 +317,20 @@ void Generation::release() {
 }
 
 void Generation::tell(std::string bytes) {
+  if (bytes.empty()) return;
   last_told_ms_ = clock_ms();
   if (is_stream_open_) {
     writer_->write(std::move(bytes));
     return;
   }
   is_stream_open_ = true;
-  HttpResponse head = sse_response();
+  HttpResponse head = format_->stream_head();
   head.body = std::move(bytes);
   writer_->start(std::move(head));
 }
 
 void Generation::comment(const std::string& text) {
-  if (answer_.params.stream && !is_gone_) tell(sse_comment(text));
+  if (answer_.params.stream && !is_gone_) tell(format_->comment(text));
 }
 
 void Generation::on_tick() {
