@@ -7,6 +7,7 @@ ratio > 1 means heed is faster (or smaller, for memory). Examples:
     bench/compare.py longctx --depth 16384 --json     deep in a long context
     bench/compare.py matmul --json                    kernels: llama.cpp's, torch's, ONNX Runtime's
     bench/compare.py attention --json                 torch SDPA, llama.cpp's flash attention
+    bench/compare.py serving --json                   16 chats at once through the server
     bench/compare.py load --json                      until the first token; memory
     bench/compare.py quality --json                   perplexity of both on the same tokens
     bench/compare.py gate                             a short run of each against bench/baseline.json
@@ -21,6 +22,7 @@ import sys
 import tempfile
 
 import gate
+import serving
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 HEED = os.environ.get("HEED", str(ROOT / "build/release/heed"))
@@ -175,6 +177,31 @@ def compare_longctx(args):
         yield from compare_tokens("longctx", options, peer_settings(args, ["f16,on", "f16,off", "q8_0,on"]), name, args)
 
 
+def compare_serving(args):
+    """Chats at once, and one alone: heed through its server, by turns with llama.cpp."""
+    for name in args.model or [SMALL]:
+        path, decode = model_path(name), min(args.decode, 64)
+        for chats in args.sequences or [16]:
+            peer = Side([str(args.peers / "bin/python"), str(ROOT / "bench/peers/llama_cpp_serving.py"), path, "--chats", str(chats), "--decode", str(decode),
+                         "--threads", str(args.threads)])
+            peer.cases()
+            server = serving.Server(HEED, path, args.threads, args.cpu, chats)
+            ours, theirs, alone = [], [], []
+            for run in range(args.runs + 1):
+                prompts = serving.prompts(chats, run, peer.about["vocab"])
+                ours.append(server.run(prompts, decode))
+                peer.say(str(run))
+                theirs.append(peer.read())
+                alone.append(server.run(serving.prompts(1, 1000 + run, peer.about["vocab"]), decode))
+            server.close()
+            peer.close()
+            for key, title in (("throughput", f"serving {chats} chats, tokens/s"), ("first", f"serving {chats} chats, time to first token p95")):
+                yield result(f"{title}, {label(name)} vs {peer.about['name']}", [o[key] for o in ours[1:]], [t[key] for t in theirs[1:]], peer.about, args, {},
+                             key == "first")
+            yield result(f"serving {chats} chats over one, tokens/s, {label(name)}", [o["throughput"] for o in ours[1:]], [a["throughput"] for a in alone[1:]],
+                         {"name": "heed, one chat", "version": "", "isa": ""}, args, {})
+
+
 def compare_matmul(args):
     for shape in args.shape or SHAPES:
         for kind in args.type or TYPES:
@@ -234,7 +261,8 @@ def compare_quality(args):
         yield result(f"perplexity, {label(name)}", [ours[0]["value"]], [theirs["perplexity"]], theirs, args, ours[0], True)
 
 
-COMPARE = {"llm": compare_llm, "batch": compare_batch, "longctx": compare_longctx, "matmul": compare_matmul, "attention": compare_attention,
+COMPARE = {"llm": compare_llm, "batch": compare_batch, "longctx": compare_longctx, "serving": compare_serving, "matmul": compare_matmul,
+           "attention": compare_attention,
            "load": compare_load, "quality": compare_quality}
 GATED = [  # what `gate` measures: some minutes
     ("llm", ["--model", SMALL, "--decode", "64"]),
@@ -284,7 +312,7 @@ def parser():
     p.add_argument("--prefill", type=int, default=512)
     p.add_argument("--decode", type=int, default=128)
     p.add_argument("--depth", type=int, action="append", help="tokens already in the cache (longctx: repeatable)")
-    p.add_argument("--sequences", type=int, action="append", help="batch: decoded together, repeatable (default: 4 8 16)")
+    p.add_argument("--sequences", type=int, action="append", help="batch: decoded together (default: 4 8 16); serving: chats (default: 16); repeatable")
     p.add_argument("--shape", action="append", help=f"matmul: depth x columns (default: {' '.join(SHAPES)})")
     p.add_argument("--type", action="append", help=f"matmul: encodings (default: {' '.join(TYPES)})")
     p.add_argument("--rows", type=int, action="append", help="matmul: rows of activations (default: 1 4 16 512)")

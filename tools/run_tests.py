@@ -66,6 +66,7 @@ END_TO_END = {
     "hub, store and import": ("e2e", ["store"]),
     "benchmarks": ("e2e", ["bench"]),
     "openai client": ("e2e", ["openai"]),
+    "restart": ("e2e", ["restart"]),
     "encoder-decoder": ("e2e", ["encoder_decoder"]),
     "embeddings": ("e2e", ["embeddings"]),
     "README commands": ("docs", ["readme"]),

@@ -134,6 +134,15 @@ LoadOptions load_options(const Config& config) {
   return options;
 }
 
+/// None where they are not wanted, or cannot be.
+std::shared_ptr<PageFiles> open_pages(std::int64_t limit_bytes) {
+  if (limit_bytes == 0) return nullptr;
+  auto opened = PageFiles::open(home_directory() + "/pages", limit_bytes);
+  if (opened) return std::move(*opened);
+  std::fprintf(stderr, "heed: %s; conversations are not kept for the next start\n", opened.error().text.c_str());
+  return nullptr;
+}
+
 sigset_t stop_signals() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -218,11 +227,12 @@ Expected<void> run_serve(const ServeFlags& flags) {
   HEED_ASSIGN(ServiceOptions options, service_options(config));
   HEED_ASSIGN(options.conversations, open_conversations(config.conversations));
   HEED_ASSIGN(const Store store, open_store());
-  HEED_ASSIGN(auto source,
-              store_source(store, {.models = config.model, .verifies = config.verify, .load = load_options(config)}));
   const sigset_t signals = stop_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before any thread starts
   std::signal(SIGPIPE, SIG_IGN);
+  LoadOptions load = load_options(config);
+  load.engine.page_files = open_pages(config.page_cache_bytes);
+  HEED_ASSIGN(auto source, store_source(store, {.models = config.model, .verifies = config.verify, .load = load}));
   HEED_ASSIGN(const auto service,
               Service::make(std::move(options), std::move(source),
                             ModelHostOptions{.max_loaded = static_cast<std::int32_t>(config.max_loaded)}));

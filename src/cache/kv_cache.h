@@ -33,6 +33,10 @@ class PagePool {
   std::int64_t page_bytes() const noexcept { return page_bytes_; }
   DType dtype() const noexcept { return dtype_; }
   void copy(std::int32_t from, std::int32_t to) noexcept;
+  /// A page's keys and values, all layers.
+  std::span<std::byte> bytes(std::int32_t page) noexcept {
+    return {memory_.data() + page * page_bytes_, static_cast<std::size_t>(page_bytes_)};
+  }
   std::int64_t state_floats() const noexcept { return state_floats_; }  // of all layers of a sequence
   std::int64_t state_offset(std::int32_t layer) const noexcept;         // floats
 

@@ -343,6 +343,11 @@ EngineStats Engine::stats() const {
   out.steps = c.steps;
   out.drafted_tokens = c.drafted_tokens;
   out.accepted_tokens = c.accepted_tokens;
+  if (impl_->options.page_files) {
+    const PageFiles::Stats pages = impl_->options.page_files->stats();
+    out.disk_pages = pages.pages;
+    out.disk_bytes = pages.bytes;
+  }
   const std::scoped_lock lock(impl_->mutex);
   out.queued = std::max<std::int64_t>(impl_->in_flight - out.running, 0);
   return out;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cache/attention_policy.h"
+#include "cache/page_files.h"
 #include "core/clock.h"
 #include "core/expected.h"
 #include "decode/sampler.h"
@@ -64,10 +65,11 @@ class GenerationSink {
 };
 
 struct EngineOptions {
-  std::int32_t max_running = 8;      // sequences in one step
-  std::int32_t max_queued = 256;     // beyond: `busy`
-  std::int32_t prefill_chunk = 512;  // prompt tokens per step, over all sequences
-  std::int32_t kept_states = 4;      // finished conversations whose keys and values stay for prefix reuse
+  std::int32_t max_running = 16;          // sequences in one step
+  std::int32_t max_queued = 256;          // beyond: `busy`
+  std::int32_t prefill_chunk = 512;       // prompt tokens per step, over all sequences
+  std::int32_t kept_states = 64;          // finished conversations whose keys and values stay while memory lasts
+  std::shared_ptr<PageFiles> page_files;  // and whose pages are found again after a restart; may be none
   std::vector<std::string> attention_policies = {"window", "topk_pages", "big_bird"};  // besides full
   std::int32_t least_attention = 64;  // tokens: the smallest window a request may ask for
   SpeculationMode speculation = SpeculationMode::automatic;
@@ -78,6 +80,7 @@ struct EngineStats {
   std::int64_t running = 0, queued = 0, finished = 0, cancelled = 0, failed = 0;
   std::int64_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0, steps = 0;
   std::int64_t drafted_tokens = 0, accepted_tokens = 0;  // so far, running answers included
+  std::int64_t disk_pages = 0, disk_bytes = 0;           // in EngineOptions::page_files
 };
 
 using RequestId = std::uint64_t;

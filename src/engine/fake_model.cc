@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <thread>
 
 namespace heed {
@@ -55,6 +56,28 @@ class FakeState final : public ModelState {
     return out;
   }
 
+  std::span<const std::byte> page(std::int32_t i) const noexcept override {
+    if ((i + 1) * page_tokens_ > length_) return {};
+    const Page& page = *pages_[static_cast<std::size_t>(i)];
+    bytes_.resize(page_bytes());
+    std::memcpy(bytes_.data(), page.tokens.data(), token_bytes());
+    std::memcpy(bytes_.data() + token_bytes(), page.hashes.data(), page_bytes() - token_bytes());
+    return bytes_;
+  }
+  std::span<std::byte> open_page() noexcept override {
+    if (length_ % page_tokens_ != 0 || last() >= pages_.size()) return {};
+    bytes_.resize(page_bytes());
+    return bytes_;
+  }
+  void close_page() noexcept override {
+    Page& page = *pages_[last()];
+    page.tokens.resize(static_cast<std::size_t>(page_tokens_));
+    page.hashes.resize(static_cast<std::size_t>(page_tokens_));
+    std::memcpy(page.tokens.data(), bytes_.data(), token_bytes());
+    std::memcpy(page.hashes.data(), bytes_.data() + token_bytes(), page_bytes() - token_bytes());
+    length_ += page_tokens_;
+  }
+
   /// Pages to be made for `tokens` more: new ones and the copy of a shared last one.
   std::int64_t missing_pages(std::int32_t tokens) const noexcept {
     const std::int64_t wanted = (length_ + tokens + page_tokens_ - 1) / page_tokens_;
@@ -84,6 +107,8 @@ class FakeState final : public ModelState {
   }
 
  private:
+  std::size_t token_bytes() const noexcept { return static_cast<std::size_t>(page_tokens_) * sizeof(std::int32_t); }
+  std::size_t page_bytes() const noexcept { return 3 * token_bytes(); }
   std::size_t last() const noexcept { return static_cast<std::size_t>(length_ / page_tokens_); }
   bool is_last_shared() const noexcept {
     return length_ % page_tokens_ != 0 && last() < pages_.size() && pages_[last()].use_count() > 1;
@@ -96,6 +121,7 @@ class FakeState final : public ModelState {
   std::int32_t page_tokens_;
   std::int32_t length_ = 0;
   std::vector<std::shared_ptr<Page>> pages_;
+  mutable std::vector<std::byte> bytes_;  // of the page that leaves or comes
 };
 
 FakeState& as_fake(ModelState& state) noexcept { return static_cast<FakeState&>(state); }

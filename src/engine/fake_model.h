@@ -61,6 +61,7 @@ class FakeModel final : public LanguageModel {
   std::string description() const override { return "fake, bytes and a hash"; }
   using LanguageModel::new_state;
   std::unique_ptr<ModelState> new_state(const AttentionPolicy& policy) override;
+  PageLayout page_layout() const override { return {options_.page_tokens, "fake"}; }
   Expected<void> reserve(ModelState& state, std::int32_t tokens) override;
   Expected<void> step(std::span<StepItem> items) override;
   std::int32_t vector_size() const noexcept override { return options_.vector_size; }

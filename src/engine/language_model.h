@@ -20,6 +20,22 @@ class ModelState {
   virtual std::int32_t length() const noexcept = 0;  // tokens stored
   virtual void truncate(std::int32_t tokens) noexcept = 0;
   virtual std::unique_ptr<ModelState> fork() const = 0;  // shares what it can
+
+  /// The bytes of whole page i, as PageLayout has them; empty: there is none that could leave.
+  virtual std::span<const std::byte> page(std::int32_t i) const noexcept {
+    (void)i;
+    return {};
+  }
+  /// Room for the bytes of the next whole page, in reserved memory; empty: the state ends inside a page. close_page()
+  /// makes them part of it.
+  virtual std::span<std::byte> open_page() noexcept { return {}; }
+  virtual void close_page() noexcept {}
+};
+
+/// Pages that may leave a model and come back.
+struct PageLayout {
+  std::int32_t tokens = 0;  // of a page; 0: they may not
+  std::string identity;     // of everything besides the tokens that decides a page's bytes
 };
 
 /// One sequence's share of a step.
@@ -46,6 +62,7 @@ class LanguageModel {
   virtual std::string description() const = 0;                    // "qwen2 0.5B Q4_K_M, ..." for logs and pages
   /// A state keeps its policy for life, and so do its forks.
   virtual std::unique_ptr<ModelState> new_state(const AttentionPolicy& policy) = 0;
+  virtual PageLayout page_layout() const { return {}; }
   std::unique_ptr<ModelState> new_state() { return new_state(AttentionPolicy{}); }
   /// Is the prompt an encoder's source? Then an answer is a text of its own.
   virtual bool has_source() const noexcept { return false; }

@@ -40,6 +40,16 @@ class CachedState final : public ModelState {
   std::unique_ptr<ModelState> fork() const override {
     return source_ ? nullptr : std::make_unique<CachedState>(cache_.fork(), *base_, plan_);
   }
+  std::span<const std::byte> page(std::int32_t i) const noexcept override {
+    const bool is_whole = (i + 1) * kPageTokens <= cache_.length();
+    return is_whole ? cache_.pool().bytes(cache_.pages()[static_cast<std::size_t>(i)]) : std::span<std::byte>();
+  }
+  std::span<std::byte> open_page() noexcept override {
+    const auto next = static_cast<std::size_t>(cache_.length() / kPageTokens);
+    const bool is_there = cache_.length() % kPageTokens == 0 && next < cache_.pages().size();
+    return is_there ? cache_.pool().bytes(cache_.pages()[next]) : std::span<std::byte>();
+  }
+  void close_page() noexcept override { cache_.advance(kPageTokens); }
   KvCache& cache() noexcept { return cache_; }
   SourceText* source() const noexcept { return source_.get(); }
   const AttentionPlan* plan() const noexcept { return plan_.get(); }
@@ -102,6 +112,7 @@ class Transformer final : public LanguageModel {
   std::string description() const override;
   using LanguageModel::new_state;
   std::unique_ptr<ModelState> new_state(const AttentionPolicy& policy) override;
+  PageLayout page_layout() const override;
   bool has_source() const noexcept override { return !spec_.encoder.empty(); }
   bool forgets_freely() const noexcept override { return pages_->state_floats() == 0 && spec_.encoder.empty(); }
   Expected<void> reserve(ModelState& state, std::int32_t tokens) override;
@@ -118,6 +129,7 @@ class Transformer final : public LanguageModel {
   Expected<void> make_cache(const LoadOptions& options);
   Expected<void> make_source_pools(std::int32_t sequences);
   Expected<void> make_reader(const LoadOptions& options);
+  void make_page_identity(const LoadOptions& options);
   Expected<void> add_to_step(StepItem& item, Exec& exec);
 
   std::unique_ptr<ModelFile> file_;
@@ -134,7 +146,7 @@ class Transformer final : public LanguageModel {
   std::unique_ptr<TextReader> reader_;           // of a model that makes vectors, which has no sequences
   DType kv_dtype_ = DType::f16;
   std::unique_ptr<Tokenizer> tokenizer_;
-  std::string template_, display_name_;
+  std::string template_, display_name_, page_identity_;
   std::int32_t context_ = 0, step_tokens_ = 0;
   std::vector<ForwardItem> items_;
   std::vector<std::int32_t> lengths_;  // of the step's states, before it
@@ -170,6 +182,7 @@ Expected<std::unique_ptr<Transformer>> Transformer::load(const std::string& path
     return t;
   }
   HEED_TRY(t->make_cache(options));
+  t->make_page_identity(options);
   if (!t->spec_.encoder.empty()) HEED_TRY(t->make_source_pools(options.engine.max_running));
   Exec exec{t->pool_, t->arena_, *t->kernels_, t->counters_};
   HEED_ASSIGN(KvCache memory, remember(t->spec_, t->weights_, *t->pages_, exec));
@@ -240,6 +253,19 @@ Expected<void> Transformer::make_cache(const LoadOptions& options) {
   return {};
 }
 
+// None where the model is more than one file.
+void Transformer::make_page_identity(const LoadOptions& options) {
+  const FileIdentity file = file_->mapped().identity();
+  if (file.bytes == 0) return;
+  page_identity_ = "1";
+  for (const std::string& part :
+       {std::to_string(file.device), std::to_string(file.inode), std::to_string(file.bytes),
+        std::to_string(file.modified_ns), std::to_string(file.changed_ns), options.weights, options.kv_dtype,
+        std::string(kernels_->name), std::string(activations_ == ActivationMode::exact ? "exact" : "fast"),
+        std::to_string(context_)})
+    page_identity_ += "|" + part;
+}
+
 std::string Transformer::description() const {
   std::int64_t parameters = 0;
   for (const NamedTensor& t : file_->tensors()) parameters += t.tensor.rows() * t.tensor.cols();
@@ -258,6 +284,12 @@ std::unique_ptr<ModelState> Transformer::new_state(const AttentionPolicy& policy
   if (policy.is_lossy())
     plan = std::make_shared<const AttentionPlan>(plan_attention(own, context_ + spec_.memory_tokens));
   return std::make_unique<CachedState>(memory_->fork(), *memory_, std::move(plan));
+}
+
+// Pages behind learned memory do not begin where the text does, and states are no pages.
+PageLayout Transformer::page_layout() const {
+  if (reader_ || has_source() || spec_.memory_tokens > 0 || pages_->state_floats() > 0) return {};
+  return {kPageTokens, page_identity_};
 }
 
 Expected<void> Transformer::reserve(ModelState& state, std::int32_t tokens) {

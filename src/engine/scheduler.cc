@@ -13,7 +13,7 @@ constexpr std::int32_t kHeadroomTokens = 64;                  // of an answer, r
 }  // namespace
 
 Scheduler::Scheduler(LanguageModel& model, const EngineOptions& options)
-    : model_(model), options_(options), kept_(options.kept_states) {
+    : model_(model), options_(options), kept_(options.kept_states), disk_(DiskPages::make(options.page_files, model)) {
   options_.max_running = std::max(options_.max_running, 1);
   options_.prefill_chunk = std::max(options_.prefill_chunk, 1);
   const std::int64_t row_bytes =
@@ -90,8 +90,29 @@ std::vector<std::unique_ptr<Sequence>> Scheduler::take_if(const std::function<bo
   return out;
 }
 
+// A lossy policy's keys and values depend on what it left out.
+void Scheduler::keep_pages(const Sequence& sequence) {
+  if (!disk_ || !sequence.state || sequence.request().attention.is_lossy()) return;
+  const auto fed = static_cast<std::size_t>(sequence.fed());
+  disk_->keep(sequence.state_owner(), std::span(sequence.tokens()).first(fed), *sequence.state);
+}
+
+/// Pages on disk that hold more of an admitted sequence than the `cached` tokens of its state. Returns what it holds.
+std::int32_t Scheduler::restore_pages(Sequence& sequence, std::int32_t cached) {
+  if (!disk_ || sequence.request().prompt_logprobs || sequence.request().attention.is_lossy()) return cached;
+  const std::span<const std::int32_t> all_but_one = std::span(sequence.tokens()).first(sequence.tokens().size() - 1);
+  const std::int32_t found = disk_->find(sequence.state_owner(), all_but_one), page = disk_->page_tokens();
+  if (found < cached + page) return cached;
+  sequence.state->truncate(cached / page * page);
+  // What truncate() gave back is taken again, page for page.
+  if (!model_.reserve(*sequence.state, sequence.left())) return sequence.state->length();
+  disk_->restore(*sequence.state);
+  return sequence.state->length();
+}
+
 void Scheduler::keep_state(Sequence& sequence) {
   if (!sequence.state) return;
+  keep_pages(sequence);
   const auto fed = static_cast<std::size_t>(sequence.fed());
   kept_.keep(sequence.state_owner(), std::span(sequence.tokens()).first(fed), std::move(sequence.state));
   sequence.state.reset();
@@ -145,7 +166,7 @@ std::optional<Refusal> Scheduler::admit(std::int64_t now_ns) {
     const std::int32_t cached = attach_state(next);
     Expected<void> reserved = reserve_for_admission(next);
     if (reserved) {
-      next.mark_admitted(now_ns, cached);
+      next.mark_admitted(now_ns, restore_pages(next, cached));
       running_.push_back(take_waiting(*tenant, key));
       ++tenant->running;
       continue;
@@ -214,6 +235,7 @@ void Scheduler::preempt_one() {
   const auto victim = std::max_element(running_.begin(), running_.end(),
                                        [](const auto& a, const auto& b) { return rank(*a) < rank(*b); });
   std::unique_ptr<Sequence> sequence = take_running(**victim);
+  keep_pages(*sequence);
   sequence->state.reset();
   enqueue(std::move(sequence));
 }

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/disk_pages.h"
 #include "engine/prefix_store.h"
 #include "engine/sequence.h"
 
@@ -33,8 +34,8 @@ struct Refusal {
 /// ones, so that idling earns nothing. Inside a tenant: higher priority, then older.
 ///
 /// Memory: LanguageModel::reserve decides. When it says busy, kept states go first; then the sequence waits for others;
-/// when nobody can move, the youngest is preempted (its state is dropped and computed again later, which gives
-/// the same answer); a sequence that is alone and does not fit is refused.
+/// when nobody can move, the youngest is preempted (its pages go to disk or are computed again later: the same
+/// answer either way); a sequence that is alone and does not fit is refused.
 class Scheduler {
  public:
   Scheduler(LanguageModel& model, const EngineOptions& options);
@@ -69,6 +70,8 @@ class Scheduler {
   std::unique_ptr<Sequence> take_waiting(Tenant& tenant, Rank rank);
   std::unique_ptr<Sequence> take_running(const Sequence& sequence);
   std::int32_t attach_state(Sequence& sequence);
+  std::int32_t restore_pages(Sequence& sequence, std::int32_t cached);
+  void keep_pages(const Sequence& sequence);
   Expected<void> reserve(Sequence& sequence, std::int32_t tokens);
   Expected<void> reserve_for_admission(Sequence& sequence);
   bool add(std::vector<Planned>& plan, Sequence& sequence, std::int32_t tokens);
@@ -79,6 +82,7 @@ class Scheduler {
   LanguageModel& model_;
   EngineOptions options_;
   PrefixStore kept_;
+  std::unique_ptr<DiskPages> disk_;        // may be none
   std::map<std::string, Tenant> tenants_;  // with waiting or running sequences only
   std::vector<std::unique_ptr<Sequence>> running_;
   std::vector<Sequence*> order_;  // scratch of plan()

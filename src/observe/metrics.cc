@@ -60,6 +60,8 @@ struct Metrics::Impl {
       histograms("heed_time_between_tokens_seconds", "Between two tokens of one answer").Add({}, step_buckets());
   prometheus::Gauge& running = gauges("heed_sequences_running", "Sequences in the current step").Add({});
   prometheus::Gauge& queued = gauges("heed_sequences_queued", "Sequences that wait").Add({});
+  prometheus::Gauge& disk_pages = gauges("heed_disk_pages", "Pages of keys and values on disk").Add({});
+  prometheus::Gauge& disk_bytes = gauges("heed_disk_page_bytes", "Bytes of these pages").Add({});
   prometheus::Gauge& models = gauges("heed_models_loaded", "Models in memory").Add({});
 };
 
@@ -97,6 +99,8 @@ void Metrics::generation_done(const std::string& finish_reason) {
 std::string Metrics::text(const EngineGauges& gauges) {
   impl_->running.Set(static_cast<double>(gauges.running));
   impl_->queued.Set(static_cast<double>(gauges.queued));
+  impl_->disk_pages.Set(static_cast<double>(gauges.disk_pages));
+  impl_->disk_bytes.Set(static_cast<double>(gauges.disk_bytes));
   impl_->models.Set(static_cast<double>(gauges.models_loaded));
   return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
 }

@@ -9,6 +9,7 @@ namespace heed {
 /// Read at the moment of a scrape.
 struct EngineGauges {
   std::int64_t running = 0, queued = 0, models_loaded = 0;
+  std::int64_t disk_pages = 0, disk_bytes = 0;  // shared by all models
 };
 
 class Metrics {

@@ -23,6 +23,8 @@ EngineGauges gauges_of(ModelHost& models) {
     const EngineStats stats = model->engine().stats();
     gauges.running += stats.running;
     gauges.queued += stats.queued;
+    gauges.disk_pages = stats.disk_pages;
+    gauges.disk_bytes = stats.disk_bytes;
     ++gauges.models_loaded;
   }
   return gauges;

@@ -56,6 +56,8 @@ constexpr std::array kConfigRows = {
     ConfigRow{"engine", "max_queued", &C::max_queued, 1, 1'000'000, false, "sequences that wait; beyond: 429"},
     ConfigRow{"engine", "prefill_chunk", &C::prefill_chunk, 16, kMaxTokens, false, "prompt tokens of one step"},
     ConfigRow{"engine", "kept_states", &C::kept_states, 0, 4096, false, "finished conversations kept for prefix reuse"},
+    ConfigRow{"engine", "page_cache_bytes", &C::page_cache_bytes, 0, kMaxBytes, false,
+              "disk for conversations' keys and values; the least recently used go; 0: none are kept"},
     ConfigRow{"engine", "attention_policies", &C::attention_policies, 0, 0, false,
               "lossy policies that requests may ask for: window, topk_pages, big_bird; none: []"},
     ConfigRow{"engine", "least_attention", &C::least_attention, 64, kMaxTokens, false,

@@ -31,7 +31,8 @@ struct Config {
   std::string kv_dtype = "bf16", activations = "auto", cpu;
   bool verify = false;
   // [engine]
-  std::int64_t max_running = 8, max_queued = 256, prefill_chunk = 512, kept_states = 4;
+  std::int64_t max_running = 16, max_queued = 256, prefill_chunk = 512, kept_states = 64;
+  std::int64_t page_cache_bytes = std::int64_t{8} << 30;
   std::vector<std::string> attention_policies = {"window", "topk_pages", "big_bird"};
   std::int64_t least_attention = 64;
   std::string speculation = "auto";

@@ -2,6 +2,7 @@
 import contextlib
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import time
@@ -32,16 +33,17 @@ def free_port():
 
 
 @contextlib.contextmanager
-def serving(*arguments, models=(DEFAULT_MODEL,), env=None):
+def serving(*arguments, models=(DEFAULT_MODEL,), env=None, stop=signal.SIGTERM):
+    """Without pages of earlier runs, unless `env` says otherwise."""
     port = free_port()
     command = [HEED, "serve", "--port", str(port)] + [a for m in models for a in ("--model", m)] + list(arguments)
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **(env or {})})
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, "HEED_PAGE_CACHE_BYTES": "0", **(env or {})})
     address = f"http://127.0.0.1:{port}"
     try:
         wait_ready(address, process)
         yield address
     finally:
-        process.terminate()
+        process.send_signal(stop)
         process.wait(timeout=60)
 
 
