@@ -39,30 +39,46 @@ void append_attention_notice(JsonOut& out, const Answer& answer) {
   out.close_object();
 }
 
-void append_usage(JsonOut& out, const Answer& answer) {
-  std::int64_t prompt = 0, cached = 0, completion = 0, right = 0, wrong = 0;
-  Usage longest;
-  bool missed_deadline = false;
+TokenCounts count_tokens(const Answer& answer) {
+  TokenCounts counts;
   for (std::size_t i = 0; i < answer.choices.size(); ++i) {
     const Choice& choice = answer.choices[i];
     const bool is_first_of_prompt = i == 0 || answer.choices[i - 1].prompt != choice.prompt;
-    if (is_first_of_prompt) prompt += choice.usage.prompt_tokens, cached += choice.usage.cached_tokens;
-    completion += choice.usage.completion_tokens;
-    right += choice.usage.accepted_prediction_tokens, wrong += choice.usage.rejected_prediction_tokens;
+    if (is_first_of_prompt) counts.prompt += choice.usage.prompt_tokens, counts.cached += choice.usage.cached_tokens;
+    counts.completion += choice.usage.completion_tokens;
+  }
+  return counts;
+}
+
+void append_usage(JsonOut& out, const Answer& answer) {
+  const TokenCounts counts = count_tokens(answer);
+  out.key("usage").open_object().member("prompt_tokens", counts.prompt);
+  out.member("completion_tokens", counts.completion).member("total_tokens", counts.prompt + counts.completion);
+  out.key("prompt_tokens_details").open_object().member("cached_tokens", counts.cached).close_object();
+  if (answer.params.prediction) {
+    std::int64_t right = 0, wrong = 0;
+    for (const Choice& choice : answer.choices) {
+      right += choice.usage.accepted_prediction_tokens;
+      wrong += choice.usage.rejected_prediction_tokens;
+    }
+    out.key("completion_tokens_details").open_object().member("accepted_prediction_tokens", right);
+    out.member("rejected_prediction_tokens", wrong).close_object();
+  }
+  out.close_object();
+  append_timings(out, answer);
+}
+
+void append_timings(JsonOut& out, const Answer& answer) {
+  Usage longest;
+  bool missed_deadline = false;
+  for (const Choice& choice : answer.choices) {
     longest.queue_ms = std::max(longest.queue_ms, choice.usage.queue_ms);
     longest.prefill_ms = std::max(longest.prefill_ms, choice.usage.prefill_ms);
     longest.decode_ms = std::max(longest.decode_ms, choice.usage.decode_ms);
     missed_deadline = missed_deadline || choice.finish == FinishReason::deadline;
   }
-  out.key("usage").open_object().member("prompt_tokens", prompt).member("completion_tokens", completion);
-  out.member("total_tokens", prompt + completion);
-  out.key("prompt_tokens_details").open_object().member("cached_tokens", cached).close_object();
-  if (answer.params.prediction) {
-    out.key("completion_tokens_details").open_object().member("accepted_prediction_tokens", right);
-    out.member("rejected_prediction_tokens", wrong).close_object();
-  }
-  out.close_object();
-  const double rate = longest.decode_ms > 0 ? static_cast<double>(completion) * 1000.0 / longest.decode_ms : 0.0;
+  const auto completion = static_cast<double>(count_tokens(answer).completion);
+  const double rate = longest.decode_ms > 0 ? completion * 1000.0 / longest.decode_ms : 0.0;
   const auto rounded = [](double value) { return std::round(value * 100) / 100; };
   out.key("heed").open_object().member("tokens_per_second", rounded(rate));
   out.member("prefill_ms", rounded(longest.prefill_ms)).member("decode_ms", rounded(longest.decode_ms));

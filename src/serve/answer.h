@@ -66,9 +66,16 @@ std::unique_ptr<AnswerFormat> completion_format();
 // Shared by the formats.
 class JsonOut;
 const char* finish_text(FinishReason reason) noexcept;
-/// "usage" and "heed" (timings). Prompt tokens count once per prompt, completion tokens over all choices;
-/// cached_tokens are those of each prompt's first choice.
+/// Prompt tokens count once per prompt, completion tokens over all choices; cached ones are those of each prompt's
+/// first choice.
+struct TokenCounts {
+  std::int64_t prompt = 0, cached = 0, completion = 0;
+};
+TokenCounts count_tokens(const Answer& answer);
+/// "usage" and "heed" (timings).
 void append_usage(JsonOut& out, const Answer& answer);
+/// "heed": timings, and the policy when it is lossy.
+void append_timings(JsonOut& out, const Answer& answer);
 /// "attention": the policy, when it is lossy: nobody should learn of it by a worse answer.
 void append_attention(JsonOut& out, const Answer& answer);
 /// "heed" with the policy, for a stream's last chunk; nothing when all is attended to.

@@ -70,7 +70,7 @@ class HttpHandler {
   /// Added to every answer.
   virtual std::vector<HttpHeader> common_headers(const HttpRequest& request) = 0;
   /// The body of an answer that the server makes itself (400, 408, 413, 431, 500, 503).
-  virtual HttpResponse on_fault(std::int32_t status, const std::string& text) = 0;
+  virtual HttpResponse on_fault(const HttpRequest& request, std::int32_t status, const std::string& text) = 0;
   virtual void on_done(const HttpRequest& request, std::int32_t status, double milliseconds) = 0;
   virtual void on_connections(std::int64_t open) = 0;
   /// Requests without a finished answer.

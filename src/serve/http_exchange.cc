@@ -154,7 +154,7 @@ void HttpExchange::tick() {
 }
 
 HttpResponse HttpExchange::fault_response() const {
-  return session_->core().handler->on_fault(500, "the request ended without an answer");
+  return session_->core().handler->on_fault(*request_, 500, "the request ended without an answer");
 }
 
 HttpExchangeHandle::~HttpExchangeHandle() {

@@ -257,7 +257,7 @@ void HttpSession::fault(const HttpRequest& request, std::int32_t status, const s
   keep_alive_ = false;
   input_.clear();
   phase_ = Phase::closing;
-  answer_now(request, core_->handler->on_fault(status, text));
+  answer_now(request, core_->handler->on_fault(request, status, text));
 }
 
 void HttpSession::answer_now(const HttpRequest& request, HttpResponse response) {

@@ -1,4 +1,5 @@
 // openapi.cc -- the interface described by what parses it.
+#include "serve/anthropic.h"
 #include "serve/service.h"
 
 namespace heed {
@@ -58,16 +59,25 @@ Json heed_schema() {
         {"priority", {{"type", "integer"}, {"minimum", -100}, {"maximum", 100}}}}}};
 }
 
+Json row_schema(const ParamRow& row) { return row.name == "heed" ? heed_schema() : schema_of(row); }
+
 Json request_schema(Endpoint endpoint, const char* required) {
   Json properties = Json::object();
   for (const ParamRow& row : parameter_table()) {
     if ((row.endpoints & endpoint) == 0) continue;
-    Json schema = row.name == "heed" ? heed_schema() : schema_of(row);
+    Json schema = row_schema(row);
     schema["description"] =
         row.apply == nullptr ? "Not supported yet: " + std::string(row.about) : std::string(row.about);
     properties[std::string(row.name)] = std::move(schema);
   }
   return {{"type", "object"}, {"required", Json::array({required})}, {"properties", std::move(properties)}};
+}
+
+const ParamRow* chat_row(std::string_view name) {
+  for (const ParamRow& row : parameter_table()) {
+    if ((row.endpoints & kChatEndpoint) != 0 && row.name == name) return &row;
+  }
+  return nullptr;
 }
 
 Json message_schema() {
@@ -89,9 +99,27 @@ Json error_schema() {
               {"properties", {{"message", text}, {"type", text}, {"param", text_or_null}, {"code", text_or_null}}}}}}}};
 }
 
+Json anthropic_error_schema() {
+  const Json text = {{"type", "string"}};
+  const Json inner = {{"type", "object"},
+                      {"required", Json::array({"type", "message"})},
+                      {"properties", {{"type", text}, {"message", text}}}};
+  return {{"type", "object"},
+          {"required", Json::array({"type", "error"})},
+          {"properties", {{"type", {{"const", "error"}}}, {"error", inner}}}};
+}
+
+constexpr std::pair<std::string_view, std::string_view> kBodies[] = {
+    {"/chat/completions", "ChatRequest"}, {"/completions", "CompletionRequest"},
+    {"/embeddings", "EmbeddingRequest"},  {"/conversations/{}", "Conversation"},
+    {"/messages", "MessagesRequest"},     {"/messages/count_tokens", "CountTokensRequest"},
+};
+
 Json operation(const Route& route) {
+  const char* shape =
+      is_anthropic_path(route.pattern) ? "#/components/schemas/AnthropicError" : "#/components/schemas/Error";
   const Json error = {{"description", "The error object"},
-                      {"content", {{"application/json", {{"schema", {{"$ref", "#/components/schemas/Error"}}}}}}}};
+                      {"content", {{"application/json", {{"schema", {{"$ref", shape}}}}}}}};
   Json made = {{"responses", {{"200", {{"description", "OK"}}}, {"4XX", error}, {"5XX", error}}}};
   if (route.access == Access::open) made["security"] = Json::array();
   if (route.pattern.find("{}") != std::string::npos) {
@@ -100,10 +128,9 @@ Json operation(const Route& route) {
   }
   if (route.method != "POST" && route.method != "PUT") return made;
   Json schema = {{"type", "object"}};
-  if (route.pattern == "/chat/completions") schema = {{"$ref", "#/components/schemas/ChatRequest"}};
-  if (route.pattern == "/completions") schema = {{"$ref", "#/components/schemas/CompletionRequest"}};
-  if (route.pattern == "/embeddings") schema = {{"$ref", "#/components/schemas/EmbeddingRequest"}};
-  if (route.pattern == "/conversations/{}") schema = {{"$ref", "#/components/schemas/Conversation"}};
+  for (const auto& [pattern, name] : kBodies) {
+    if (route.pattern == pattern) schema = {{"$ref", "#/components/schemas/" + std::string(name)}};
+  }
   made["requestBody"] = {{"required", true}, {"content", {{"application/json", {{"schema", schema}}}}}};
   return made;
 }
@@ -122,6 +149,18 @@ std::string documented_path(const Route& route) {
 }
 
 }  // namespace
+
+Json dialect_schema(std::span<const DialectField> fields, Json required) {
+  Json properties = Json::object();
+  for (const DialectField& field : fields) {
+    const ParamRow* row = chat_row(field.parameter);
+    Json schema = field.schema.empty() && row != nullptr ? row_schema(*row) : Json::parse(field.schema);
+    const std::string about(field.about.empty() && row != nullptr ? row->about : field.about);
+    schema["description"] = field.allows == nullptr ? about : "Not supported yet: " + about;
+    properties[std::string(field.name)] = std::move(schema);
+  }
+  return {{"type", "object"}, {"required", std::move(required)}, {"properties", std::move(properties)}};
+}
 
 std::string openapi_document(const Router& router, const std::string& version) {
   Json paths = Json::object();
@@ -142,9 +181,12 @@ std::string openapi_document(const Router& router, const std::string& version) {
   schemas["ChatRequest"] = request_schema(kChatEndpoint, "messages");
   schemas["CompletionRequest"] = request_schema(kCompletionEndpoint, "prompt");
   schemas["EmbeddingRequest"] = request_schema(kEmbeddingEndpoint, "input");
+  schemas["MessagesRequest"] = dialect_schema(anthropic_fields(), Json::array({"max_tokens", "messages"}));
+  schemas["CountTokensRequest"] = dialect_schema(anthropic_fields(), Json::array({"messages"}));
   schemas["Conversation"] = conversation_schema();
   schemas["Message"] = message_schema();
   schemas["Error"] = error_schema();
+  schemas["AnthropicError"] = anthropic_error_schema();
   return document.dump(1);
 }
 

@@ -3,8 +3,6 @@
 
 #include <array>
 
-#include "engine/pipelines/chat_prompt.h"
-
 namespace heed {
 namespace {
 
@@ -124,7 +122,7 @@ std::optional<ApiError> normalize_messages(const Json& messages, Json& out) {
   return std::nullopt;
 }
 
-std::optional<ApiError> chat_tokens(LoadedModel& model, const Json& messages, PromptTokens& out) {
+std::optional<ApiError> chat_tokens(LoadedModel& model, const Json& messages, PromptTokens& out, AnswerPlace place) {
   if (model.chat() == nullptr) {
     return ApiError{
         .message = "model: " + model.name() + " is a base model without a chat template: use /v1/completions",
@@ -133,7 +131,7 @@ std::optional<ApiError> chat_tokens(LoadedModel& model, const Json& messages, Pr
   }
   Json normal;
   if (auto error = normalize_messages(messages, normal)) return error;
-  auto tokens = chat_prompt(model.model().tokenizer(), *model.chat(), normal);
+  auto tokens = chat_prompt(model.model().tokenizer(), *model.chat(), normal, place);
   if (!tokens) {
     ApiError error = from_error(tokens.error());
     if (error.code == "context_length_exceeded") error.code = "invalid_value";  // the template's own limits
@@ -141,6 +139,7 @@ std::optional<ApiError> chat_tokens(LoadedModel& model, const Json& messages, Pr
     return error;
   }
   out.tokens = std::move(*tokens);
+  out.goes_on = place == AnswerPlace::last_message;
   if (out.tokens.empty()) return invalid_value("messages", "the chat template made an empty prompt of them");
   return std::nullopt;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/loaded_model.h"
+#include "engine/pipelines/chat_prompt.h"
 #include "serve/params.h"
 
 namespace heed {
@@ -21,7 +22,8 @@ struct PromptTokens {
 /// Messages as templates expect them: content is plain text, developer is system. The error names the message.
 std::optional<ApiError> normalize_messages(const Json& messages, Json& out);
 
-std::optional<ApiError> chat_tokens(LoadedModel& model, const Json& messages, PromptTokens& out);
+std::optional<ApiError> chat_tokens(LoadedModel& model, const Json& messages, PromptTokens& out,
+                                    AnswerPlace place = AnswerPlace::new_turn);
 
 /// One entry per prompt of the batch. `suffix` asks for fill-in-the-middle.
 std::optional<ApiError> completion_tokens(const Tokenizer& tokenizer, const GenerationParams& params,

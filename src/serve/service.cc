@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 
+#include "serve/anthropic.h"
 #include "serve/api_error.h"
 #include "serve/http_grammar.h"
 
@@ -53,6 +54,11 @@ std::string join(const std::vector<std::string>& parts) {
   std::string out;
   for (const std::string& part : parts) out += (out.empty() ? "" : ", ") + part;
   return out;
+}
+
+// The error object of the API whose path it is.
+HttpResponse path_refusal(const HttpRequest& request, const ApiError& error) {
+  return is_anthropic_path(request.path) ? anthropic_response(error) : to_response(error);
 }
 
 HttpResponse without_body_for_head(const HttpRequest& request, HttpResponse response) {
@@ -106,6 +112,7 @@ void Service::add_routes() {
                [this](const auto& request, const auto& writer) { generate(request, writer, kChatEndpoint); }});
   router_.add({"POST", "/completions", Access::keyed,
                [this](const auto& request, const auto& writer) { generate(request, writer, kCompletionEndpoint); }});
+  add_anthropic_routes(router_, {models_.get(), &metrics_});
   if (options_.conversations) add_conversation_routes(router_, *options_.conversations);
   const std::string document = openapi_document(router_, options_.version);
   router_.add({"GET", "/openapi.json", Access::keyed,
@@ -130,7 +137,9 @@ std::optional<HttpResponse> Service::on_head(HttpRequest& request) {
   const std::string* offered_id = request.header("x-request-id");
   request.request_id = offered_id != nullptr && is_plain_id(*offered_id) ? *offered_id : random_request_id();
   request.route = "other";
-  const auto answer = [&](const ApiError& error) { return without_body_for_head(request, to_response(error)); };
+  const auto answer = [&](const ApiError& error) {
+    return without_body_for_head(request, path_refusal(request, error));
+  };
   if (auto refused = check_origin(request)) return refused;
   if (request.method == "OPTIONS") return preflight(request);
   const auto segments = split_path(request.path);
@@ -170,10 +179,10 @@ void Service::on_request(std::shared_ptr<const HttpRequest> request, std::shared
   try {
     match.route->handler(request, writer);
   } catch (const std::exception& error) {
-    writer->send(to_response(ApiError{.status = 500,
-                                      .message = std::string("internal error: ") + error.what(),
-                                      .type = "server_error",
-                                      .code = "internal"}));
+    writer->send(path_refusal(*request, ApiError{.status = 500,
+                                                 .message = std::string("internal error: ") + error.what(),
+                                                 .type = "server_error",
+                                                 .code = "internal"}));
   }
 }
 
@@ -194,18 +203,21 @@ std::optional<HttpResponse> Service::check_origin(const HttpRequest& request) co
       is_loopback_name(name) || std::any_of(allowed.begin(), allowed.end(),
                                             [&](const std::string& known) { return known == "*" || known == name; });
   if (authenticator_.is_open() && host != nullptr && !is_known_host) {
-    return to_response(ApiError{
-        .status = 403,
-        .message = "this server answers only to loopback names: add the name to allowed_hosts, or use an API key",
-        .type = "permission_error",
-        .code = "host_not_allowed"});
+    return path_refusal(
+        request,
+        ApiError{
+            .status = 403,
+            .message = "this server answers only to loopback names: add the name to allowed_hosts, or use an API key",
+            .type = "permission_error",
+            .code = "host_not_allowed"});
   }
   const std::string* origin = request.header("origin");
   if (origin == nullptr || is_origin_allowed(request, *origin)) return std::nullopt;
-  return to_response(ApiError{.status = 403,
-                              .message = "requests of pages from this origin are not allowed: see cors_origins",
-                              .type = "permission_error",
-                              .code = "origin_not_allowed"});
+  return path_refusal(request,
+                      ApiError{.status = 403,
+                               .message = "requests of pages from this origin are not allowed: see cors_origins",
+                               .type = "permission_error",
+                               .code = "origin_not_allowed"});
 }
 
 HttpResponse Service::preflight(const HttpRequest& request) const {
@@ -229,14 +241,14 @@ std::vector<HttpHeader> Service::common_headers(const HttpRequest& request) {
   return headers;
 }
 
-HttpResponse Service::on_fault(std::int32_t status, const std::string& text) {
+HttpResponse Service::on_fault(const HttpRequest& request, std::int32_t status, const std::string& text) {
   ApiError error{.status = status, .message = text};
   if (status >= 500) error.type = "server_error";
   error.code = status >= 500   ? "internal"
                : status == 413 ? "body_too_large"
                : status == 408 ? "timeout"
                                : "bad_request";
-  return to_response(error);
+  return path_refusal(request, error);
 }
 
 void Service::on_done(const HttpRequest& request, std::int32_t status, double milliseconds) {

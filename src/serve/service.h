@@ -36,7 +36,7 @@ class Service final : public HttpHandler {
   std::optional<HttpResponse> on_head(HttpRequest& request) override;
   void on_request(std::shared_ptr<const HttpRequest> request, std::shared_ptr<ResponseWriter> writer) override;
   std::vector<HttpHeader> common_headers(const HttpRequest& request) override;
-  HttpResponse on_fault(std::int32_t status, const std::string& text) override;
+  HttpResponse on_fault(const HttpRequest& request, std::int32_t status, const std::string& text) override;
   void on_done(const HttpRequest& request, std::int32_t status, double milliseconds) override;
   void on_connections(std::int64_t open) override { metrics_.connections(open); }
   void on_active(std::int64_t active) override { metrics_.requests_in_flight(active); }

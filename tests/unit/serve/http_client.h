@@ -199,4 +199,25 @@ inline Events parse_events(const std::string& body) {
   return out;
 }
 
+/// Of streams whose events have names; comments are left out.
+struct NamedEvent {
+  std::string name;
+  nlohmann::json data;
+};
+
+inline std::vector<NamedEvent> parse_named_events(const std::string& body) {
+  std::vector<NamedEvent> out;
+  NamedEvent event;
+  std::size_t at = 0;
+  while (at < body.size()) {
+    const std::size_t end = body.find('\n', at);
+    const std::string line = body.substr(at, end - at);
+    at = end == std::string::npos ? body.size() : end + 1;
+    if (line.starts_with("event: ")) event.name = line.substr(7);
+    if (line.starts_with("data: ")) event.data = nlohmann::json::parse(line.substr(6));
+    if (line.empty() && !event.name.empty()) out.push_back(std::exchange(event, {}));
+  }
+  return out;
+}
+
 }  // namespace heed::test

@@ -71,7 +71,7 @@ class EchoHandler final : public HttpHandler {
     held.clear();
   }
   std::vector<HttpHeader> common_headers(const HttpRequest&) override { return {}; }
-  HttpResponse on_fault(std::int32_t status, const std::string& text) override {
+  HttpResponse on_fault(const HttpRequest&, std::int32_t status, const std::string& text) override {
     return HttpResponse{.status = status, .content_type = "text/plain", .body = text};
   }
   void on_done(const HttpRequest&, std::int32_t status, double) override { last_status = status; }

@@ -28,12 +28,21 @@ bool is_error_object(const Reply& reply) {
 // Ask: open servers without auth. Every route, every credential, every spelling.
 TEST_F(ServiceHttpTest, OpenServersWithoutAuth) {
   start({}, keyed());
-  const std::vector<std::pair<std::string, std::string>> routes = {
-      {"GET", "/models"},       {"GET", "/models/fake"},       {"GET", "/metrics"},
-      {"GET", "/openapi.json"}, {"POST", "/chat/completions"}, {"POST", "/completions"},
-      {"POST", "/tokenize"},    {"POST", "/detokenize"},       {"POST", "/apply-template"},
-      {"GET", "/nothing"},      {"DELETE", "/models"},         {"PUT", "/health"},
-      {"HEAD", "/models"}};
+  const std::vector<std::pair<std::string, std::string>> routes = {{"GET", "/models"},
+                                                                   {"GET", "/models/fake"},
+                                                                   {"GET", "/metrics"},
+                                                                   {"GET", "/openapi.json"},
+                                                                   {"POST", "/chat/completions"},
+                                                                   {"POST", "/completions"},
+                                                                   {"POST", "/tokenize"},
+                                                                   {"POST", "/detokenize"},
+                                                                   {"POST", "/apply-template"},
+                                                                   {"POST", "/messages"},
+                                                                   {"POST", "/messages/count_tokens"},
+                                                                   {"GET", "/nothing"},
+                                                                   {"DELETE", "/models"},
+                                                                   {"PUT", "/health"},
+                                                                   {"HEAD", "/models"}};
   const std::vector<Headers> wrong = {{},
                                       {{"Authorization", "Bearer sk-wrong-key"}},
                                       {{"Authorization", "sk-test-key"}},

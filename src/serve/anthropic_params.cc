@@ -1,0 +1,74 @@
+// anthropic_params.cc -- the fields of a Messages request.
+#include <array>
+
+#include "serve/anthropic.h"
+
+namespace heed {
+namespace {
+
+bool is_idle_tool_choice(const Json& v) {
+  return v.is_object() && v.contains("type") && (v["type"] == "none" || v["type"] == "auto");
+}
+bool is_no_thinking(const Json& v) { return v.is_object() && v.contains("type") && v["type"] == "disabled"; }
+
+constexpr std::string_view kTextSchema =
+    R"({"anyOf":[{"type":"string"},{"type":"array","items":{"type":"object","required":["type"]}}]})";
+constexpr std::string_view kMessagesSchema =
+    R"({"type":"array","minItems":1,"items":{"type":"object","required":["role","content"],"properties":{)"
+    R"("role":{"type":"string","enum":["user","assistant","system"]},)"
+    R"("content":{"anyOf":[{"type":"string"},{"type":"array","items":{"type":"object","required":["type"]}}]}}}})";
+constexpr std::string_view kStopSchema = R"({"type":"array","maxItems":16,"items":{"type":"string"}})";
+constexpr std::string_view kMetadataSchema = R"({"type":"object","properties":{"user_id":{"type":["string","null"]}}})";
+constexpr std::string_view kArraySchema = R"({"type":"array"})", kObjectSchema = R"({"type":"object"})";
+
+constexpr std::array kAnthropicFields = {
+    DialectField{"model", "model"},
+    DialectField{"max_tokens", "max_tokens", "", "Most tokens of the answer."},
+    DialectField{"messages", "messages", kMessagesSchema,
+                 "Turns of text, tool_use and tool_result blocks; an answer goes on in a last one of the assistant."},
+    DialectField{"system", "", kTextSchema, "What goes before the conversation: a string or text blocks."},
+    DialectField{"stop_sequences", "stop", kStopSchema, "Texts that end the answer; not part of it. At most 16."},
+    DialectField{"temperature", "temperature"},
+    DialectField{"top_p", "top_p"},
+    DialectField{"top_k", "top_k"},
+    DialectField{"stream", "stream"},
+    DialectField{"metadata", "", kMetadataSchema, "Accepted; names nobody here."},
+    DialectField{"seed", "seed"},
+    DialectField{"heed", "heed"},
+    DialectField{"tools", "", kArraySchema, "tools are not supported yet", is_empty_value},
+    DialectField{"tool_choice", "", kObjectSchema, "only none and auto are supported yet", is_idle_tool_choice},
+    DialectField{"thinking", "", kObjectSchema, "only {\"type\": \"disabled\"} is supported yet", is_no_thinking},
+    DialectField{"output_config", "", kObjectSchema, "formats and efforts are not supported yet", is_empty_value},
+    DialectField{"mcp_servers", "", kArraySchema, "servers of tools are not supported yet", is_empty_value},
+    DialectField{"context_management", "", kObjectSchema, "edits of the context are not supported yet", is_empty_value},
+    DialectField{"container", "", "{}", "containers are not supported yet", is_empty_value},
+};
+
+std::optional<ApiError> check_own_fields(const Json& body, AnthropicUse use) {
+  const auto max_tokens = body.find("max_tokens");
+  const bool has_limit = max_tokens != body.end() && !max_tokens->is_null();
+  if (use == AnthropicUse::create && !has_limit)
+    return ApiError{.message = "max_tokens: required", .param = "max_tokens", .code = "missing_required_parameter"};
+  const auto stops = body.find("stop_sequences");
+  if (stops != body.end() && !stops->is_null() && !stops->is_array())
+    return invalid_type("stop_sequences", "an array of at most 16 strings", describe(*stops));
+  const auto metadata = body.find("metadata");
+  if (metadata == body.end() || metadata->is_null()) return std::nullopt;
+  if (!metadata->is_object()) return invalid_type("metadata", "an object", describe(*metadata));
+  const auto user = metadata->find("user_id");
+  if (user == metadata->end() || user->is_null() || user->is_string()) return std::nullopt;
+  return invalid_type("metadata.user_id", "a string", describe(*user));
+}
+
+}  // namespace
+
+std::span<const DialectField> anthropic_fields() noexcept { return kAnthropicFields; }
+
+std::optional<ApiError> parse_anthropic(const Json& body, AnthropicUse use, GenerationParams& out) {
+  if (auto error = check_own_fields(body, use)) return error;
+  Json messages;
+  if (auto error = anthropic_messages(body, messages)) return error;
+  return parse_dialect(kAnthropicFields, body, std::move(messages), out);
+}
+
+}  // namespace heed
