@@ -67,6 +67,7 @@ END_TO_END = {
     "benchmarks": ("e2e", ["bench"]),
     "openai client": ("e2e", ["openai"]),
     "restart": ("e2e", ["restart"]),
+    "anthropic client": ("e2e", ["anthropic"]),
     "encoder-decoder": ("e2e", ["encoder_decoder"]),
     "embeddings": ("e2e", ["embeddings"]),
     "README commands": ("docs", ["readme"]),
