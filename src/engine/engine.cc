@@ -348,6 +348,7 @@ EngineStats Engine::stats() const {
     out.disk_pages = pages.pages;
     out.disk_bytes = pages.bytes;
   }
+  out.most_running = std::max(impl_->options.max_running, 1);
   const std::scoped_lock lock(impl_->mutex);
   out.queued = std::max<std::int64_t>(impl_->in_flight - out.running, 0);
   return out;

@@ -81,6 +81,7 @@ struct EngineStats {
   std::int64_t prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0, steps = 0;
   std::int64_t drafted_tokens = 0, accepted_tokens = 0;  // so far, running answers included
   std::int64_t disk_pages = 0, disk_bytes = 0;           // in EngineOptions::page_files
+  std::int32_t most_running = 0;                         // sequences in one step, at most
 };
 
 using RequestId = std::uint64_t;

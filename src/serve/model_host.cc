@@ -125,9 +125,8 @@ ModelHost::ModelHost(std::unique_ptr<ModelSource> source, ModelHostOptions optio
 ModelHost::~ModelHost() { shutdown(0); }
 
 void ModelHost::acquire(const std::string& name, Ready ready) {
-  const auto found = std::find_if(list_.begin(), list_.end(),
-                                  [&](const ModelInfo& info) { return name.empty() || info.name == name; });
-  if (found == list_.end()) {
+  const ModelInfo* found = name.empty() && !list_.empty() ? &list_.front() : find(name);
+  if (found == nullptr) {
     std::string names;
     for (const ModelInfo& info : list_) names += (names.empty() ? "" : ", ") + info.name;
     ready(fail(Code::not_found, "model: no model \"" + name.substr(0, 200) + "\" here; there are: " + names, "model"));
@@ -157,6 +156,19 @@ void ModelHost::acquire(const std::string& name, Ready ready) {
   waiters.push_back(std::move(ready));
   state_->changed.notify_all();
 }
+
+const ModelInfo* ModelHost::find(const std::string& name) const {
+  constexpr std::string_view kLatest = ":latest";
+  const std::string other =
+      name.ends_with(kLatest) ? name.substr(0, name.size() - kLatest.size()) : name + std::string(kLatest);
+  for (const std::string& wanted : {name, other}) {
+    for (const ModelInfo& info : list_)
+      if (info.name == wanted) return &info;
+  }
+  return nullptr;
+}
+
+Expected<ModelFacts> ModelHost::facts(const std::string& name) const { return state_->source->facts(name); }
 
 void ModelHost::preload() {
   if (!list_.empty()) acquire("", [](Expected<ModelPointer>) {});

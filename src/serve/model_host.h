@@ -8,6 +8,7 @@
 
 #include "core/expected.h"
 #include "engine/loaded_model.h"
+#include "engine/model_facts.h"
 
 namespace heed {
 
@@ -25,6 +26,11 @@ class ModelSource {
   /// In order; the first is the default.
   virtual std::vector<ModelInfo> list() const = 0;
   virtual Expected<std::unique_ptr<LoadedModel>> load(const std::string& name) = 0;
+  /// Without loading it; from any thread.
+  virtual Expected<ModelFacts> facts(const std::string& name) {
+    (void)name;
+    return ModelFacts{};
+  }
 };
 
 using ModelPointer = std::shared_ptr<LoadedModel>;
@@ -49,6 +55,10 @@ class ModelHost {
   /// Loads the default model ahead of the first request.
   void preload();
   const std::vector<ModelInfo>& list() const noexcept { return list_; }
+  /// NAME:latest is NAME, and the other way round, where there is only one of them. nullptr: there is neither.
+  const ModelInfo* find(const std::string& name) const;
+  /// Of a model of list(), loaded or not.
+  Expected<ModelFacts> facts(const std::string& name) const;
   /// A model is loaded and none is being loaded first.
   bool is_ready() const;
   std::vector<ModelPointer> loaded() const;

@@ -32,9 +32,8 @@ void send_list(ModelHost& models, const WriterPointer& writer) {
 }
 
 void send_one(ModelHost& models, const std::string& name, const WriterPointer& writer) {
-  const auto& list = models.list();
-  const auto found = std::find_if(list.begin(), list.end(), [&](const ModelInfo& info) { return info.name == name; });
-  if (found == list.end()) {
+  const ModelInfo* found = models.find(name);
+  if (found == nullptr) {
     writer->send(to_response(ApiError{.status = 404,
                                       .message = "model: no model \"" + name.substr(0, 200) + "\" here: see /v1/models",
                                       .param = "model",

@@ -5,6 +5,10 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
+#include <mutex>
+
+#include "store/blobs.h"
 
 namespace heed {
 namespace {
@@ -13,6 +17,14 @@ struct Entry {
   ModelInfo info;
   std::string path;
 };
+
+// Of a name that shares its content, or of the catalogue: nothing is read.
+std::string known_sum(const Store& store, const Entry& entry) {
+  if (const auto sum = Blobs(store.models_directory(), system_files()).sum_of(entry.path)) return *sum;
+  for (const CatalogEntry& known : store.catalog())
+    if (known.name == entry.info.name) return known.sha256;
+  return {};
+}
 
 class StoreSource final : public ModelSource {
  public:
@@ -36,10 +48,24 @@ class StoreSource final : public ModelSource {
     return LoadedModel::load(name, found->path, options_.load);
   }
 
+  // Files do not change while they are served: each is read once.
+  Expected<ModelFacts> facts(const std::string& name) override {
+    const std::lock_guard lock(facts_mutex_);
+    if (const auto known = facts_.find(name); known != facts_.end()) return known->second;
+    const auto found =
+        std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.info.name == name; });
+    if (found == entries_.end()) return fail(Code::not_found, "facts: no model " + name);
+    HEED_ASSIGN(ModelFacts made, model_facts(found->path));
+    made.sha256 = known_sum(store_, *found);
+    return facts_[name] = std::move(made);
+  }
+
  private:
   Store store_;
   std::vector<Entry> entries_;
   StoreSourceOptions options_;
+  std::mutex facts_mutex_;
+  std::map<std::string, ModelFacts> facts_;
 };
 
 std::string kind_of(const Store& store, const std::string& name) {

@@ -59,6 +59,7 @@ class FakeLoadedModel final : public LoadedModel {
 struct Sources {
   std::vector<std::pair<std::string, FakeSpec>> specs;
   std::map<std::string, std::string> kinds;
+  std::map<std::string, ModelFacts> facts;
   std::atomic<int> loads{0}, alive{0}, most_alive{0};
   std::atomic<int> load_ms{0};
   std::atomic<bool> fails{false};
@@ -87,6 +88,10 @@ class FakeSource final : public ModelSource {
       return std::unique_ptr<LoadedModel>(std::move(made));
     }
     return fail(Code::not_found, "load: no " + name);
+  }
+  Expected<ModelFacts> facts(const std::string& name) override {
+    const auto found = sources_->facts.find(name);
+    return found == sources_->facts.end() ? ModelFacts{} : found->second;
   }
 
  private:
