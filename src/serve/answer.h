@@ -32,6 +32,8 @@ struct Answer {
   std::vector<std::int32_t> prediction;  // tokens of params.prediction
   std::vector<Choice> choices;
   const Tokenizer* tokenizer = nullptr;
+  std::int32_t context = 0;            // tokens, the model's
+  double load_ms = 0, elapsed_ms = 0;  // until the model was there, and until the latest finish
 };
 
 /// One API's shape of an answer. What goes into a stream is framed as that API frames it: server-sent events, unless a
@@ -62,6 +64,7 @@ class AnswerFormat {
 
 std::unique_ptr<AnswerFormat> chat_format();
 std::unique_ptr<AnswerFormat> completion_format();
+std::unique_ptr<AnswerFormat> fim_format();
 
 // Shared by the formats.
 class JsonOut;

@@ -40,12 +40,13 @@ void count_message_tokens(GenerationContext context, const RequestPointer& reque
 }  // namespace
 
 void add_anthropic_routes(Router& router, GenerationContext context) {
-  const auto add = [&](const char* path, auto work) {
+  const auto add = [&](const char* path, AnthropicUse use, auto work) {
     router.add({"POST", path, Access::keyed,
-                [context, work](const auto& request, const auto& writer) { work(context, request, writer); }});
+                [context, work](const auto& request, const auto& writer) { work(context, request, writer); },
+                anthropic_response, &anthropic_shape(use)});
   };
-  add("/messages", create_message);
-  add("/messages/count_tokens", count_message_tokens);
+  add("/messages", AnthropicUse::create, create_message);
+  add("/messages/count_tokens", AnthropicUse::count, count_message_tokens);
 }
 
 }  // namespace heed

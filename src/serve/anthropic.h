@@ -2,7 +2,6 @@
 #pragma once
 #include <memory>
 #include <optional>
-#include <span>
 #include <string_view>
 
 #include "serve/answer.h"
@@ -12,9 +11,9 @@
 
 namespace heed {
 
-std::span<const DialectField> anthropic_fields() noexcept;
-
 enum class AnthropicUse : unsigned char { create, count };  // counting needs no max_tokens
+const DialectShape& anthropic_shape(AnthropicUse use) noexcept;
+
 std::optional<ApiError> parse_anthropic(const Json& body, AnthropicUse use, GenerationParams& out);
 
 /// `system` and `messages` as a chat's messages: text blocks joined, turns of one role merged, tool_use as tool_calls,

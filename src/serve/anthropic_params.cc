@@ -11,38 +11,31 @@ bool is_idle_tool_choice(const Json& v) {
 }
 bool is_no_thinking(const Json& v) { return v.is_object() && v.contains("type") && v["type"] == "disabled"; }
 
-constexpr std::string_view kTextSchema =
-    R"({"anyOf":[{"type":"string"},{"type":"array","items":{"type":"object","required":["type"]}}]})";
-constexpr std::string_view kMessagesSchema =
-    R"({"type":"array","minItems":1,"items":{"type":"object","required":["role","content"],"properties":{)"
-    R"("role":{"type":"string","enum":["user","assistant","system"]},)"
-    R"("content":{"anyOf":[{"type":"string"},{"type":"array","items":{"type":"object","required":["type"]}}]}}}})";
-constexpr std::string_view kStopSchema = R"({"type":"array","maxItems":16,"items":{"type":"string"}})";
-constexpr std::string_view kMetadataSchema = R"({"type":"object","properties":{"user_id":{"type":["string","null"]}}})";
-constexpr std::string_view kArraySchema = R"({"type":"array"})", kObjectSchema = R"({"type":"object"})";
-
-constexpr std::array kAnthropicFields = {
+using T = ParamType;
+constexpr std::array kFields = {
     DialectField{"model", "model"},
-    DialectField{"max_tokens", "max_tokens", "", "Most tokens of the answer."},
-    DialectField{"messages", "messages", kMessagesSchema,
+    DialectField{"max_tokens", "max_tokens"},
+    DialectField{"messages", "", T::messages,
                  "Turns of text, tool_use and tool_result blocks; an answer goes on in a last one of the assistant."},
-    DialectField{"system", "", kTextSchema, "What goes before the conversation: a string or text blocks."},
-    DialectField{"stop_sequences", "stop", kStopSchema, "Texts that end the answer; not part of it. At most 16."},
+    DialectField{"system", "", T::any, "What goes before the conversation: a string or text blocks."},
+    DialectField{"stop_sequences", "stop"},
     DialectField{"temperature", "temperature"},
     DialectField{"top_p", "top_p"},
     DialectField{"top_k", "top_k"},
     DialectField{"stream", "stream"},
-    DialectField{"metadata", "", kMetadataSchema, "Accepted; names nobody here."},
+    DialectField{"metadata", "", T::object, "Accepted; names nobody here."},
     DialectField{"seed", "seed"},
     DialectField{"heed", "heed"},
-    DialectField{"tools", "", kArraySchema, "tools are not supported yet", is_empty_value},
-    DialectField{"tool_choice", "", kObjectSchema, "only none and auto are supported yet", is_idle_tool_choice},
-    DialectField{"thinking", "", kObjectSchema, "only {\"type\": \"disabled\"} is supported yet", is_no_thinking},
-    DialectField{"output_config", "", kObjectSchema, "formats and efforts are not supported yet", is_empty_value},
-    DialectField{"mcp_servers", "", kArraySchema, "servers of tools are not supported yet", is_empty_value},
-    DialectField{"context_management", "", kObjectSchema, "edits of the context are not supported yet", is_empty_value},
-    DialectField{"container", "", "{}", "containers are not supported yet", is_empty_value},
+    DialectField{"tools", "", T::array, "tools are not supported yet", is_empty_value},
+    DialectField{"tool_choice", "", T::object, "only none and auto are supported yet", is_idle_tool_choice},
+    DialectField{"thinking", "", T::object, "only {\"type\": \"disabled\"} is supported yet", is_no_thinking},
+    DialectField{"output_config", "", T::object, "formats and efforts are not supported yet", is_empty_value},
+    DialectField{"mcp_servers", "", T::array, "servers of tools are not supported yet", is_empty_value},
+    DialectField{"context_management", "", T::object, "edits of the context are not supported yet", is_empty_value},
+    DialectField{"container", "", T::any, "containers are not supported yet", is_empty_value},
 };
+constexpr DialectShape kCreate = {"MessagesRequest", kChatEndpoint, kFields, "max_tokens"},
+                       kCount = {"CountTokensRequest", kChatEndpoint, kFields, "messages"};
 
 std::optional<ApiError> check_own_fields(const Json& body, AnthropicUse use) {
   const auto max_tokens = body.find("max_tokens");
@@ -62,13 +55,17 @@ std::optional<ApiError> check_own_fields(const Json& body, AnthropicUse use) {
 
 }  // namespace
 
-std::span<const DialectField> anthropic_fields() noexcept { return kAnthropicFields; }
+const DialectShape& anthropic_shape(AnthropicUse use) noexcept {
+  return use == AnthropicUse::create ? kCreate : kCount;
+}
 
 std::optional<ApiError> parse_anthropic(const Json& body, AnthropicUse use, GenerationParams& out) {
   if (auto error = check_own_fields(body, use)) return error;
-  Json messages;
+  Json chat, messages;
   if (auto error = anthropic_messages(body, messages)) return error;
-  return parse_dialect(kAnthropicFields, body, std::move(messages), out);
+  if (auto error = translate(kCreate, body, chat)) return error;
+  chat["messages"] = std::move(messages);
+  return parse_translated(kCreate, body, chat, out);
 }
 
 }  // namespace heed

@@ -64,6 +64,11 @@ ApiError from_error(const Error& error) {
   return out;
 }
 
+std::string named_message(const ApiError& error) {
+  const bool is_named = error.param.empty() || error.message.starts_with(error.param);
+  return is_named ? error.message : error.param + ": " + error.message;
+}
+
 std::string to_json(const ApiError& error) {
   JsonOut out;
   out.open_object().key("error").open_object();

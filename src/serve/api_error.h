@@ -25,6 +25,9 @@ ApiError unavailable(std::string message, std::int32_t retry_after_seconds);
 /// Of an error that came from the rooms below: too_long is the context's limit, busy the queue's.
 ApiError from_error(const Error& error);
 
+/// The message, with the field ahead where it does not begin with it: for APIs whose errors have no place for it.
+std::string named_message(const ApiError& error);
+
 /// {"error":{"message","type","param","code"}}
 std::string to_json(const ApiError& error);
 HttpResponse to_response(const ApiError& error);

@@ -1,4 +1,4 @@
-// chat.cc -- /v1/chat/completions: its chunks and its whole answer.
+// chat.cc -- /v1/chat/completions: its chunks and its whole answer, also those of /v1/fim/completions.
 #include "serve/answer.h"
 #include "serve/json_out.h"
 #include "serve/sse.h"
@@ -34,7 +34,7 @@ void append_logprobs(JsonOut& out, const Answer& answer, const std::vector<Sampl
   out.close_array().key("refusal").null().close_object();
 }
 
-class ChatFormat final : public AnswerFormat {
+class ChatFormat : public AnswerFormat {
  public:
   const char* id_prefix() const noexcept override { return "chatcmpl-"; }
   const char* input_field() const noexcept override { return "messages"; }
@@ -124,8 +124,21 @@ class ChatFormat final : public AnswerFormat {
   }
 };
 
+/// Mistral's /v1/fim/completions: a completion's prompt, a chat's answer.
+class FimFormat final : public ChatFormat {
+ public:
+  const char* id_prefix() const noexcept override { return "fim-"; }
+  const char* input_field() const noexcept override { return "prompt"; }
+
+  std::optional<ApiError> tokenize(LoadedModel& model, const GenerationParams& params,
+                                   std::vector<PromptTokens>& out) const override {
+    return completion_tokens(model.model().tokenizer(), params, out);
+  }
+};
+
 }  // namespace
 
 std::unique_ptr<AnswerFormat> chat_format() { return std::make_unique<ChatFormat>(); }
+std::unique_ptr<AnswerFormat> fim_format() { return std::make_unique<FimFormat>(); }
 
 }  // namespace heed

@@ -109,6 +109,7 @@ void Generation::start(GenerationContext context, std::unique_ptr<AnswerFormat> 
   made->answer_.id = random_id(made->format_->id_prefix());
   made->answer_.created = unix_seconds();
   made->last_told_ms_ = clock_ms();
+  made->begun_ms_ = precise_ms();
   // Weak: the writer holds these, and the generation holds the writer.
   const std::weak_ptr<Generation> weak = made;
   made->writer_->on_disconnect([weak] {
@@ -128,6 +129,7 @@ void Generation::start(GenerationContext context, std::unique_ptr<AnswerFormat> 
 
 // On a worker's or the host's thread: nothing else touches the members used here until submit() is posted.
 void Generation::on_model(Expected<ModelPointer> model) {
+  answer_.load_ms = precise_ms() - begun_ms_;
   if (!model) {
     ApiError error = from_error(model.error());
     if (model.error().where == "model") error.code = "model_not_found";
@@ -185,6 +187,7 @@ void Generation::submit(std::vector<PromptTokens> prompts) {
   answer_.model = model_->name();
   answer_.fingerprint = fingerprint_of(model.description());
   answer_.tokenizer = &model.tokenizer();
+  answer_.context = model.context_length();
   const std::size_t count = answer_.prompts.size() * static_cast<std::size_t>(answer_.params.n);
   if (count > kMaxChoices) {
     return fail_with(invalid_value("n", "prompts times n: expected at most 128 answers, got " + std::to_string(count)));
@@ -243,8 +246,8 @@ void Generation::on_delta(std::size_t index, Delta delta, double at_ms) {
     context_.metrics->between_tokens(at_ms - last);
   last = at_ms;
   if (answer_.params.max_tokens == 0) return;
-  const bool wants_logprobs = answer_.params.sampling.top_logprobs >= 0;
-  if (!wants_logprobs) delta.tokens.clear();
+  const bool wants_tokens = answer_.params.sampling.top_logprobs >= 0 || answer_.params.returns_tokens;
+  if (!wants_tokens) delta.tokens.clear();
   if (delta.text.empty() && delta.tokens.empty()) return;
   Choice& choice = answer_.choices[index];
   if (answer_.params.stream) {
@@ -272,6 +275,7 @@ void Generation::on_finish(std::size_t index, FinishReason reason, const Usage& 
   Choice& choice = answer_.choices[index];
   choice.finish = answer_.params.max_tokens == 0 ? FinishReason::length : reason;
   choice.usage = usage;
+  answer_.elapsed_ms = precise_ms() - begun_ms_;
   if (answer_.params.max_tokens == 0) choice.usage.completion_tokens = 0;
   --unfinished_;
   if (answer_.params.stream) {

@@ -54,7 +54,7 @@ class Generation final : public std::enable_shared_from_this<Generation> {
   Answer answer_;
   Stage stage_ = Stage::loading;
   std::vector<double> last_token_ms_;  // per choice; 0: none yet
-  double submitted_ms_ = 0;
+  double begun_ms_ = 0, submitted_ms_ = 0;
   std::int64_t last_told_ms_ = 0;
   std::int32_t prefill_done_ = 0, prefill_total_ = 0;
   std::size_t unfinished_ = 0;

@@ -76,7 +76,7 @@ std::optional<ApiError> apply_row(const ParamRow& row, const Json& value, Genera
     if (row.allows != nullptr && row.allows(value)) return std::nullopt;
     return not_supported_yet(name, std::string(row.about));
   }
-  if (!has_type(row.type, value)) return invalid_type(name, expectation(row), describe(value));
+  if (auto error = check_type(row, name, value)) return error;
   if (row.type == ParamType::number || row.type == ParamType::integer) {
     const double number = value.get<double>();
     const bool is_inside = number >= row.low && number <= row.high;
@@ -150,6 +150,11 @@ std::optional<ApiError> parse_body(std::string_view body, Json& out) {
   if (!out.is_object())
     return ApiError{.message = "the body: expected a JSON object, got " + describe(out), .code = "invalid_json"};
   return std::nullopt;
+}
+
+std::optional<ApiError> check_type(const ParamRow& row, const std::string& name, const Json& value) {
+  if (has_type(row.type, value)) return std::nullopt;
+  return invalid_type(name, expectation(row), describe(value));
 }
 
 std::optional<ApiError> parse_params(const Json& body, Endpoint endpoint, GenerationParams& out) {

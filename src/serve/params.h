@@ -22,9 +22,11 @@ struct GenerationParams {
   std::string model;
   Json messages;                      // chat
   Json prompt;                        // completions
+  bool trusts_prompt = false;         // it is a whole rendered prompt: control tokens in it are read as such
   std::optional<std::string> suffix;  // completions
   bool stream = false, include_usage = false, echo = false, ignore_end = false;
   bool wants_logprobs = false;  // chat's flag
+  bool returns_tokens = false;  // the answer's ids are told
   std::int32_t n = 1, best_of = -1, max_tokens = -1;
   std::int64_t max_tokens_given = -1, max_completion_tokens_given = -1;
   SamplingParams sampling;         // top_logprobs: -1 unless asked for
@@ -57,11 +59,11 @@ enum class ParamType : unsigned char {
 enum Endpoint : unsigned { kChatEndpoint = 1, kCompletionEndpoint = 2, kBothEndpoints = 3, kEmbeddingEndpoint = 4 };
 
 struct ParamRow {
-  std::string_view name;
+  std::string_view name{};
   ParamType type = ParamType::any;
   unsigned endpoints = kBothEndpoints;
   double low = 0, high = 0;  // of numbers and integers
-  std::string_view about;    // for /openapi.json; ends with the default where there is one
+  std::string_view about{};  // for /openapi.json; ends with the default where there is one
   /// Stores a value that has the row's type and range. Without: a field of the contract that has no room yet;
   /// `allows` says which values ask for nothing.
   std::optional<ApiError> (*apply)(GenerationParams& params, const Json& value) = nullptr;
@@ -72,6 +74,12 @@ std::span<const ParamRow> parameter_table() noexcept;
 
 /// The body as JSON, at most 96 levels deep, an object.
 std::optional<ApiError> parse_body(std::string_view body, Json& out);
+
+/// What /openapi.json says of a field: its type and range.
+Json field_schema(const ParamRow& row);
+
+/// Error: `value` is not of that type; it names the field.
+std::optional<ApiError> check_type(const ParamRow& row, const std::string& name, const Json& value);
 
 /// Applies the table. The error names the field.
 std::optional<ApiError> parse_params(const Json& body, Endpoint endpoint, GenerationParams& out);

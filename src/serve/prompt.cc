@@ -63,28 +63,6 @@ std::optional<ApiError> normalize_message(const Json& message, const std::string
   return std::nullopt;
 }
 
-std::optional<ApiError> fim_tokens(const Tokenizer& tokenizer, const std::string& prefix, const std::string& suffix,
-                                   PromptTokens& out) {
-  const auto& fim = tokenizer.fim();
-  if (fim.prefix < 0 || fim.suffix < 0 || fim.middle < 0) {
-    return ApiError{.message = "suffix: this model has no fill-in-the-middle tokens",
-                    .param = "suffix",
-                    .code = "unsupported_by_model"};
-  }
-  const EncodeOptions bare{.add_bos = false, .add_eos = false};
-  if (tokenizer.adds_bos() && tokenizer.bos() >= 0) out.tokens.push_back(tokenizer.bos());
-  const auto append = [&](std::int32_t mark, const std::string& text) {
-    out.tokens.push_back(mark);
-    const auto ids = tokenizer.encode(text, false, bare);
-    out.tokens.insert(out.tokens.end(), ids.begin(), ids.end());
-  };
-  append(fim.prefix, prefix);
-  append(fim.suffix, suffix);
-  out.tokens.push_back(fim.middle);
-  out.text = prefix;
-  return std::nullopt;
-}
-
 std::optional<ApiError> one_prompt(const Tokenizer& tokenizer, const GenerationParams& params, const Json& prompt,
                                    const std::string& name, std::vector<PromptTokens>& out) {
   PromptTokens made;
@@ -92,10 +70,13 @@ std::optional<ApiError> one_prompt(const Tokenizer& tokenizer, const GenerationP
     made.text = prompt.get<std::string>();
     if (params.suffix) {
       const std::string prefix = made.text;
-      if (auto error = fim_tokens(tokenizer, prefix, *params.suffix, made)) return error;
+      if (auto error = fim_tokens(tokenizer, {}, prefix, *params.suffix, made)) return error;
     } else {
-      made.tokens = tokenizer.encode(made.text);
+      made.tokens = tokenizer.encode(made.text, params.trusts_prompt);
       const bool has_bos = tokenizer.adds_bos() && !made.tokens.empty() && made.tokens.front() == tokenizer.bos();
+      // A rendered prompt may spell it itself.
+      if (has_bos && made.tokens.size() > 1 && made.tokens[1] == tokenizer.bos())
+        made.tokens.erase(made.tokens.begin());
       made.hidden_tokens = has_bos ? 1 : 0;
     }
   } else {
@@ -141,6 +122,29 @@ std::optional<ApiError> chat_tokens(LoadedModel& model, const Json& messages, Pr
   out.tokens = std::move(*tokens);
   out.goes_on = place == AnswerPlace::last_message;
   if (out.tokens.empty()) return invalid_value("messages", "the chat template made an empty prompt of them");
+  return std::nullopt;
+}
+
+std::optional<ApiError> fim_tokens(const Tokenizer& tokenizer, const std::vector<std::int32_t>& ahead,
+                                   const std::string& prefix, const std::string& suffix, PromptTokens& out) {
+  const auto& fim = tokenizer.fim();
+  if (fim.prefix < 0 || fim.suffix < 0 || fim.middle < 0) {
+    return ApiError{.message = "suffix: this model has no fill-in-the-middle tokens",
+                    .param = "suffix",
+                    .code = "unsupported_by_model"};
+  }
+  const EncodeOptions bare{.add_bos = false, .add_eos = false};
+  if (tokenizer.adds_bos() && tokenizer.bos() >= 0) out.tokens.push_back(tokenizer.bos());
+  out.tokens.insert(out.tokens.end(), ahead.begin(), ahead.end());
+  const auto append = [&](std::int32_t mark, const std::string& text) {
+    out.tokens.push_back(mark);
+    const auto ids = tokenizer.encode(text, false, bare);
+    out.tokens.insert(out.tokens.end(), ids.begin(), ids.end());
+  };
+  append(fim.prefix, prefix);
+  append(fim.suffix, suffix);
+  out.tokens.push_back(fim.middle);
+  out.text = prefix;
   return std::nullopt;
 }
 

@@ -29,6 +29,11 @@ std::optional<ApiError> chat_tokens(LoadedModel& model, const Json& messages, Pr
 std::optional<ApiError> completion_tokens(const Tokenizer& tokenizer, const GenerationParams& params,
                                           std::vector<PromptTokens>& out);
 
+/// Fill-in-the-middle: the answer goes between `prefix` and `suffix`. `ahead`: tokens of what stands before both.
+/// Error: the model has no tokens for it.
+std::optional<ApiError> fim_tokens(const Tokenizer& tokenizer, const std::vector<std::int32_t>& ahead,
+                                   const std::string& prefix, const std::string& suffix, PromptTokens& out);
+
 struct MostOf {
   std::size_t count;
   const char* what;  // of the error: "prompts"

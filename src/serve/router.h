@@ -6,9 +6,12 @@
 #include <string_view>
 #include <vector>
 
+#include "serve/api_error.h"
 #include "serve/http.h"
 
 namespace heed {
+
+struct DialectShape;
 
 using RequestPointer = std::shared_ptr<const HttpRequest>;
 using WriterPointer = std::shared_ptr<ResponseWriter>;
@@ -22,6 +25,8 @@ struct Route {
   std::string pattern;  // "/models/{}": a {} part matches one segment
   Access access = Access::keyed;
   RouteHandler handler;
+  HttpResponse (*refuse)(const ApiError& error) = to_response;  // errors in the shape of the route's API
+  const DialectShape* shape = nullptr;                          // of the body, where it is another API's
 };
 
 class Router {

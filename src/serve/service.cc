@@ -112,7 +112,10 @@ void Service::add_routes() {
                [this](const auto& request, const auto& writer) { generate(request, writer, kChatEndpoint); }});
   router_.add({"POST", "/completions", Access::keyed,
                [this](const auto& request, const auto& writer) { generate(request, writer, kCompletionEndpoint); }});
-  add_anthropic_routes(router_, {models_.get(), &metrics_});
+  const GenerationContext context{models_.get(), &metrics_};
+  add_anthropic_routes(router_, context);
+  add_llama_routes(router_, context, options_.version);
+  add_fim_routes(router_, context);
   if (options_.conversations) add_conversation_routes(router_, *options_.conversations);
   const std::string document = openapi_document(router_, options_.version);
   router_.add({"GET", "/openapi.json", Access::keyed,
@@ -137,14 +140,16 @@ std::optional<HttpResponse> Service::on_head(HttpRequest& request) {
   const std::string* offered_id = request.header("x-request-id");
   request.request_id = offered_id != nullptr && is_plain_id(*offered_id) ? *offered_id : random_request_id();
   request.route = "other";
+  const Route* route = nullptr;
   const auto answer = [&](const ApiError& error) {
-    return without_body_for_head(request, path_refusal(request, error));
+    return without_body_for_head(request, route != nullptr ? route->refuse(error) : path_refusal(request, error));
   };
   if (auto refused = check_origin(request)) return refused;
   if (request.method == "OPTIONS") return preflight(request);
   const auto segments = split_path(request.path);
   if (!segments) return answer(ApiError{.status = 400, .message = segments.error().text, .code = "invalid_path"});
   Router::Match match = router_.find(request.method, *segments);
+  route = match.route;
   const bool is_open_route = match.route != nullptr && match.route->access == Access::open;
   if (auto tenant = authenticator_.tenant(request)) {
     request.tenant = std::move(*tenant);
@@ -179,10 +184,10 @@ void Service::on_request(std::shared_ptr<const HttpRequest> request, std::shared
   try {
     match.route->handler(request, writer);
   } catch (const std::exception& error) {
-    writer->send(path_refusal(*request, ApiError{.status = 500,
-                                                 .message = std::string("internal error: ") + error.what(),
-                                                 .type = "server_error",
-                                                 .code = "internal"}));
+    writer->send(match.route->refuse(ApiError{.status = 500,
+                                              .message = std::string("internal error: ") + error.what(),
+                                              .type = "server_error",
+                                              .code = "internal"}));
   }
 }
 

@@ -272,7 +272,8 @@ TEST_F(AnthropicTest, HostileValuesAreRefused) {
                          json::array({json::array({json::array()})}),
                          {{"role", {1}}}};
   json fields = json::parse(R"(["heed"])");
-  for (const DialectField& field : anthropic_fields()) fields.push_back(std::string(field.name));
+  for (const DialectField& field : anthropic_shape(AnthropicUse::create).fields)
+    fields.push_back(std::string(field.theirs));
   for (const auto& field : fields) {
     for (const json& value : values) {
       json body = message();
