@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "serve/json_out.h"
+#include "serve/ollama_format.h"
 #include "serve/prompt.h"
 #include "serve/service.h"
 #include "text/base64.h"
@@ -73,10 +74,11 @@ struct Dialect {
   const char* input;  // what the field is called here
   bool truncates;     // where the client says nothing
   std::string (*answer)(const GenerationParams& params, const Vectors& vectors);
+  HttpResponse (*refuse)(const ApiError& error);
 };
 
-constexpr Dialect kOpenAi{"input", false, openai_answer}, kOllama{"input", true, ollama_answer},
-    kOldOllama{"prompt", true, old_ollama_answer};
+constexpr Dialect kOpenAi{"input", false, openai_answer, to_response},
+    kOllama{"input", true, ollama_answer, ollama_error}, kOldOllama{"prompt", true, old_ollama_answer, ollama_error};
 
 using Texts = std::vector<std::vector<std::int32_t>>;
 
@@ -126,7 +128,7 @@ struct Asked {
 };
 
 void answer(const std::shared_ptr<Asked>& asked, Vectors vectors, Expected<std::vector<float>> made) {
-  if (!made) return asked->writer->send(to_response(from_error(made.error())));
+  if (!made) return asked->writer->send(asked->dialect->refuse(from_error(made.error())));
   vectors.numbers = std::move(*made);
   const std::chrono::duration<double, std::milli> spent = std::chrono::steady_clock::now() - asked->begun;
   vectors.milliseconds = spent.count();
@@ -135,7 +137,7 @@ void answer(const std::shared_ptr<Asked>& asked, Vectors vectors, Expected<std::
 }
 
 void embed(const std::shared_ptr<Asked>& asked, const ModelPointer& model) {
-  const auto refuse = [&](const ApiError& error) { asked->writer->send(to_response(error)); };
+  const auto refuse = [&](const ApiError& error) { asked->writer->send(asked->dialect->refuse(error)); };
   if (model->embedder() == nullptr)
     return refuse({.message = "model: " + model->name() +
                               " writes texts, it makes no vectors: name an embedding model, "
@@ -171,13 +173,13 @@ void handle(ModelHost& models, Metrics& metrics, const Dialect& dialect, const R
     if (std::strcmp(dialect.input, "input") != 0 && body.contains(dialect.input)) body["input"] = body[dialect.input];
     error = parse_params(body, kEmbeddingEndpoint, asked->params);
   }
-  if (error) return writer->send(to_response(*error));
+  if (error) return writer->send(dialect.refuse(*error));
   writer->on_disconnect([cancelled = asked->is_cancelled] { *cancelled = true; });
   models.acquire(model_name(models, asked->params.model), [asked](Expected<ModelPointer> model) {
     if (model) return embed(asked, *model);
     ApiError refused = from_error(model.error());
     if (model.error().where == "model") refused.code = "model_not_found";
-    asked->writer->send(to_response(refused));
+    asked->writer->send(asked->dialect->refuse(refused));
   });
 }
 
@@ -185,9 +187,11 @@ void handle(ModelHost& models, Metrics& metrics, const Dialect& dialect, const R
 
 void add_embedding_routes(Router& router, ModelHost& models, Metrics& metrics) {
   const auto add = [&](const char* path, const Dialect& dialect) {
-    router.add({"POST", path, Access::keyed, [&models, &metrics, &dialect](const auto& request, const auto& writer) {
+    router.add({"POST", path, Access::keyed,
+                [&models, &metrics, &dialect](const auto& request, const auto& writer) {
                   handle(models, metrics, dialect, request, writer);
-                }});
+                },
+                dialect.refuse});
   };
   add("/embeddings", kOpenAi);
   add("/api/embed", kOllama);

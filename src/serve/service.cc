@@ -116,6 +116,7 @@ void Service::add_routes() {
   add_anthropic_routes(router_, context);
   add_llama_routes(router_, context, options_.version);
   add_fim_routes(router_, context);
+  add_ollama_routes(router_, context, options_.version);
   if (options_.conversations) add_conversation_routes(router_, *options_.conversations);
   const std::string document = openapi_document(router_, options_.version);
   router_.add({"GET", "/openapi.json", Access::keyed,

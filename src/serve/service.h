@@ -69,6 +69,8 @@ void add_text_routes(Router& router, ModelHost& models);
 void add_embedding_routes(Router& router, ModelHost& models, Metrics& metrics);
 void add_llama_routes(Router& router, GenerationContext context, const std::string& version);
 void add_fim_routes(Router& router, GenerationContext context);
+void add_ollama_routes(Router& router, GenerationContext context, const std::string& version);
+void add_ollama_model_routes(Router& router, ModelHost& models, const std::string& version);
 void add_conversation_routes(Router& router, ConversationStore& store);
 void add_file_routes(Router& router, const StaticFiles& files);
 

@@ -140,7 +140,10 @@ TEST_F(EmbeddingsTest, OllamasPaths) {
   EXPECT_EQ(got["embeddings"].size(), 2u) << "long inputs are truncated unless the client says otherwise";
   EXPECT_EQ(got["embeddings"][0], vector);
   EXPECT_EQ(got["prompt_eval_count"], 19);
-  EXPECT_EQ(error({{"input", "a text of more than 16 bytes"}, {"truncate", false}}, "/api/embed")["param"], "input");
+  const json refused = error({{"input", "a text of more than 16 bytes"}, {"truncate", false}}, "/api/embed");
+  EXPECT_TRUE(refused.get<std::string>().starts_with("input: ")) << "Ollama's errors are texts: " << refused;
+  EXPECT_EQ(post("/api/embed", {{"model", "none"}, {"input", "a"}}).status, 404);
+  EXPECT_EQ(embed({{"model", "fake:latest"}, {"input", "abc"}}, "/api/embed")["embeddings"][0], vector);
   EXPECT_EQ(embed({{"prompt", "abc"}}, "/api/embeddings")["embedding"], vector);
 }
 
