@@ -70,6 +70,7 @@ END_TO_END = {
     "anthropic client": ("e2e", ["anthropic"]),
     "encoder-decoder": ("e2e", ["encoder_decoder"]),
     "embeddings": ("e2e", ["embeddings"]),
+    "clients of Ollama and llama.cpp": ("e2e", ["ollama"]),
     "README commands": ("docs", ["readme"]),
 }
 

