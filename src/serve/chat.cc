@@ -66,7 +66,7 @@ class ChatFormat : public AnswerFormat {
   }
 
   std::string stream_end(const Answer& answer) const override {
-    const std::string done = sse_data("[DONE]");
+    std::string done = sse_data("[DONE]");
     if (!answer.params.include_usage) return done;
     JsonOut out;
     append_header(out, answer, "chat.completion.chunk");
